@@ -1,0 +1,89 @@
+"""The models that have a name. Each ends in a linear head whose width the loss decides."""
+
+from lossopt_cli.catalogue import lookup
+from lossopt_cli.catalogue.rows import ModelRow, Setting
+
+_ACTIVATION = Setting(
+    ("activation"), "relu", "of the hidden layers: relu, tanh, gelu, ... of keras.activations", kind="word"
+)
+_POOLING = Setting("pooling", "max", "what a 2x2 square becomes", kind="word", choices=("max", "average"))
+_DROPOUT = Setting("dropout", 0.0, "share of hidden units left out in training", from_=0.0, below=1.0)
+_BATCH_NORM = Setting(
+    ("batch_norm"), False, "normalise each layer by the statistics of its batch", kind="switch"
+)
+
+
+def _hidden(default: list) -> Setting:
+    return Setting("hidden", default, "widths of the dense layers", kind="widths", from_=1)
+
+
+MODELS: tuple[ModelRow, ...] = (
+    ModelRow(
+        name="linear",
+        inputs="any",
+        layers="head",
+        use="softmax, logistic or linear regression: what every other model must beat",
+        paper="Legendre 1805; Cox 1958",
+        aliases=("logistic", "softmax_regression"),
+    ),
+    ModelRow(
+        name="mlp",
+        inputs="any",
+        layers="dense 128, dense 128, head",
+        use="tables, and the fastest way to a first answer",
+        paper="Rumelhart, Hinton & Williams 1986",
+        settings=(_hidden([128, 128]), _DROPOUT, _BATCH_NORM, _ACTIVATION),
+    ),
+    ModelRow(
+        name="minicnn",
+        inputs="image",
+        layers="conv 3x3 32, pool, conv 3x3 64, pool, dense 128, head",
+        use="small images: digits, CIFAR; two convolutions and one dense layer",
+        paper="after LeCun et al. 1998",
+        settings=(
+            Setting(
+                ("filters"),
+                [32, 64],
+                "channels of the convolutions, each followed by a pooling",
+                "widths",
+                from_=1,
+            ),
+            _hidden([128]),
+            _DROPOUT,
+            _BATCH_NORM,
+            _POOLING,
+            _ACTIVATION,
+        ),
+        aliases=("cnn",),
+    ),
+    ModelRow(
+        name="lenet",
+        inputs="image",
+        layers="conv 5x5 6, pool, conv 5x5 16, pool, dense 120, dense 84, head",
+        use="the classic for MNIST; activation=tanh:pooling=average is the original",
+        paper="LeCun et al. 1998",
+        settings=(_POOLING, _ACTIVATION),
+        aliases=("lenet5",),
+    ),
+    ModelRow(
+        name="resnet20",
+        inputs="image",
+        layers="conv 3x3 16; 3 x 3 residual blocks of 16, 32, 64 channels; mean; head",
+        use="CIFAR, seriously: 0.27 million weights; wants SGD with momentum and a schedule",
+        paper="He et al. 2016, section 4.2",
+        settings=(
+            Setting(
+                "shortcut",
+                "A",
+                "where channels double: A pads with zeros, B convolves 1x1",
+                kind="word",
+                choices=("A", "B"),
+            ),
+        ),
+    ),
+)
+
+
+def model_named(name: str, where: str | None = None) -> ModelRow:
+    """The model of that name. UsageError with the nearest names where there is none."""
+    return lookup.find(MODELS, name, "model", where)

@@ -1,0 +1,169 @@
+"""stdout carries the result and nothing else; progress, notes, warnings, hints and errors go to stderr.
+
+Colour only on a terminal (NO_COLOR, FORCE_COLOR and TERM=dumb are honoured), Unicode only where the stream
+can take it: every sign that lossopt prints has an ASCII twin.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from lossopt_cli.rendering import json_text, render_rows
+
+__all__ = ["Console", "ascii_twin", "json_text", "render_rows", "sparkline"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII_BLOCKS = "_.-:=+*#"
+TWINS = str.maketrans(
+    dict(zip(BLOCKS, ASCII_BLOCKS, strict=True))
+    | {"±": "+/-", "×": "x", "…": "...", "–": "-", "—": "-", "·": ".", "●": "o", "│": "|", "─": "-"}
+    | {"├": "|", "┤": "|", "≤": "<=", "≥": ">=", "→": "->", "²": "^2", "√": "sqrt", "∞": "inf", "π": "pi"}
+    | {"█": "#", "░": ".", "’": "'", "“": '"', "”": '"', "Σ": "sum", "∂": "d", "ε": "eps", "β": "beta"}
+)
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def ascii_twin(text: str) -> str:
+    """The same text in ASCII: block signs as `_.-:=+*#`, ± as +/-, what has no twin as `?`."""
+    return text.translate(TWINS).encode("ascii", "replace").decode("ascii")
+
+
+def sparkline(values: Sequence[float], width: int = 48) -> str:
+    """At most `width` block signs, each the mean of its share of the values, from the least (▁) to the most
+    (█).
+
+    Values that are not finite are left out of the means; a share without any finite value is a blank.
+    """
+    import numpy as np
+
+    shares = np.array_split(np.asarray(values, dtype=np.float64), min(width, len(values)) or 1)
+    finite = [share[np.isfinite(share)] for share in shares]
+    means = [float(share.mean()) if len(share) else None for share in finite]
+    known = [mean for mean in means if mean is not None]
+    if not known:
+        return ""
+    low, reach = min(known), max(known) - min(known)
+
+    def sign(mean: float | None) -> str:
+        if mean is None:
+            return " "
+        return BLOCKS[round((mean - low) / reach * (len(BLOCKS) - 1)) if reach > 0 else 0]
+
+    return "".join(map(sign, means))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person watches this stream: a terminal that can move its cursor, and no CI."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def has_colour(stream: TextIO) -> bool:
+    """NO_COLOR (not empty) wins over FORCE_COLOR (not empty); else colour is for terminals."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def write(stream: TextIO, text: str) -> None:
+    """The text, or its ASCII twin where the stream's encoding cannot hold it; flushed."""
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = ascii_twin(text)
+    stream.write(text)
+    stream.flush()
+
+
+class Console:
+    """What a command prints, and where.
+
+    format: of the result (table, json, csv, markdown, latex). quiet: notes and progress are left out,
+    warnings and errors are not. verbose: details are printed too.
+    """
+
+    def __init__(self, format: str = "table", *, quiet: bool = False, verbose: bool = False):
+        self.format, self.quiet, self.verbose = format, quiet, verbose
+        self.out, self.err = sys.stdout, sys.stderr
+        self.told: list[str] = []
+
+    def protect_stdout(self) -> "Console":
+        """From here on whatever writes to stdout (file descriptor 1, a library's `print`) lands on stderr;
+        `result` alone still reaches the real stdout. Does nothing where stdout is no file (a test's
+        buffer) or done before."""
+        global _real_stdout
+        if _real_stdout is None:
+            try:
+                number, target = sys.stdout.fileno(), sys.stderr.fileno()
+            except (OSError, ValueError):
+                return self
+            sys.stdout.flush()
+            _real_stdout = os.fdopen(
+                os.dup(number), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, newline=None
+            )
+            os.dup2(target, number)
+        self.out = _real_stdout
+        return self
+
+    def result(self, text: str) -> None:
+        """To stdout; a line break is added."""
+        write(self.out, text if text.endswith("\n") else text + "\n")
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """To stdout, in the format that was asked for."""
+        self.result(render_rows(self.format, columns, rows))
+
+    def note(self, text: str = "") -> None:
+        """What is going on, to stderr; not under --quiet."""
+        self._tell(text, quietly=True)
+
+    def detail(self, text: str) -> None:
+        """To stderr under --verbose; kept for the log in any case."""
+        self.told.append(text)
+        if self.verbose:
+            write(self.err, text + "\n")
+
+    def hint(self, text: str) -> None:
+        """What one may do next, to stderr; not under --quiet."""
+        self._tell(text, quietly=True)
+
+    def warn(self, text: str) -> None:
+        """To stderr, always."""
+        self._tell(f"{self.style('warning', 'yellow')}: {text}")
+
+    def error(self, text: str) -> None:
+        """To stderr, always."""
+        self._tell(f"{self.style('error', 'red')}: {text}")
+
+    def style(self, text: str, *names: str) -> str:
+        """The text in these STYLES where stderr has colour."""
+        if not has_colour(self.err):
+            return text
+        return f"\x1b[{';'.join(STYLES[name] for name in names)}m{text}\x1b[0m"
+
+    @property
+    def live(self) -> bool:
+        """Whether a progress bar may be drawn."""
+        return not self.quiet and is_terminal(self.err)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; COLUMNS, or 80 where there is none."""
+        import shutil
+
+        return shutil.get_terminal_size((80, 24)).columns
+
+    def _tell(self, text: str, *, quietly: bool = False) -> None:
+        self.told.append(text)
+        if not (quietly and self.quiet):
+            write(self.err, text + "\n")
+
+
+_real_stdout: TextIO | None = None
+
+
+def real_stdout() -> TextIO:
+    """Where results go, also after `protect_stdout`."""
+    return _real_stdout or sys.stdout

@@ -1,0 +1,205 @@
+"""Folders of images: class folders, or train/, validation/ and test/ with class folders in them."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lossopt_cli.config.schema import DataConfig
+from lossopt_cli.data.examples import Examples, select
+from lossopt_cli.data.pictures import SUFFIXES, hash_files, read_pictures
+from lossopt_cli.data.problem import ImageInputs
+from lossopt_cli.data.splits import TEST, TRAIN, VALIDATION
+from lossopt_cli.errors import Fault, UsageError
+
+_PARTS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+}
+_LAYOUT = "a folder for each class with images in it, or train/ and test/ with such folders"
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """Image files with their class and, where the folder has train/ and test/, their part."""
+
+    paths: list[Path]
+    labels: list[str]
+    parts: list[int] | None
+    notes: tuple[str, ...]
+
+
+def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[str], None]) -> Examples:
+    """The chosen images of a folder, uint8 [N, height, width, 3], classes sorted by name.
+
+    `data.classes` and `data.limit` are applied before anything is decoded. UsageError for a folder that has no class
+    folders, one class, no images, or a broken image.
+    """
+    size = _image_size(config)
+    listing = _list(root)
+    classes = tuple(sorted(set(listing.labels)))
+    if len(classes) < 2:
+        raise UsageError(
+            Fault(
+                f"{root.name}: one class only, '{classes[0]}'",
+                str(root),
+                "two or more classes: " + _LAYOUT,
+            )
+        )
+    number = {name: k for k, name in enumerate(classes)}
+    paths = np.empty(len(listing.paths), dtype=object)
+    paths[:] = listing.paths
+    name = root.resolve().name
+    examples = Examples(
+        name=name,
+        family="classification",
+        raw=paths,
+        targets=np.array([number[label] for label in listing.labels], dtype=np.int64),
+        inputs=None,
+        describe=lambda classes, count: f"{name}: {count} images",
+        classes=classes,
+        given=None if listing.parts is None else np.array(listing.parts, dtype=np.int64),
+        rows=np.arange(len(paths)),
+        target="class",
+        notes=listing.notes,
+    )
+    return _decoded(select(examples, config, seed), root, size, announce)
+
+
+def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]) -> Examples:
+    """The examples with pixels in the place of paths."""
+    paths = list(chosen.raw)
+    said: list[str] = []
+    if len(paths) > 20_000:
+        announce(f"reading {len(paths)} images")
+    pixels = read_pictures(paths, size, said.append)
+    height, width = pixels.shape[1:3]
+    return replace(
+        chosen,
+        raw=pixels,
+        inputs=ImageInputs((height, width, 3), 1 / 255),
+        describe=lambda classes, count: f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}",
+        notes=(*chosen.notes, *said),
+        facts={"sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]), "size": [height, width]},
+    )
+
+
+def _named(classes: tuple[str, ...]) -> str:
+    return " or ".join(classes) if len(classes) == 2 else f"{len(classes)} classes"
+
+
+def _image_size(config: DataConfig) -> tuple[int, int] | None:
+    """[height, width] of `data.image_size`; None where it is not given."""
+    if config.image_size is None:
+        return None
+    given = config.image_size
+    size = [given, given] if isinstance(given, int) else given
+    if len(size) != 2 or min(size) < 1:
+        raise UsageError(
+            Fault(f"data.image_size {given} is no size", "data.image_size", "pixels: 64, or [height, width]")
+        )
+    return size[0], size[1]
+
+
+def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The folders and the files in a folder, by name, without hidden ones."""
+    entries = sorted(e for e in folder.iterdir() if not e.name.startswith((".", "__MACOSX")))
+    return [e for e in entries if e.is_dir()], [e for e in entries if e.is_file()]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return [f for f in _visible(folder)[1] if f.suffix.lower() in SUFFIXES]
+
+
+def _list(root: Path) -> _Listing:
+    try:
+        folders = _visible(root)[0]
+        parts = {f: _PARTS[f.name.lower()] for f in folders if f.name.lower() in _PARTS}
+        parts = {f: part for f, part in parts.items() if any(_images_in(c) for c in _visible(f)[0])}
+        if TRAIN not in parts.values():
+            return _class_folders(root)
+        return _part_folders(root, folders, parts)
+    except OSError as error:
+        raise UsageError(Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))) from error
+
+
+def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _Listing:
+    listings = [(part, _class_folders(folder)) for folder, part in parts.items()]
+    trained = {label for part, listing in listings if part == TRAIN for label in listing.labels}
+    unknown = sorted({label for _, listing in listings for label in listing.labels} - trained)
+    if unknown:
+        raise UsageError(
+            Fault(
+                f"{root.name}: no training images of class {', '.join(unknown[:5])}",
+                str(root),
+                "the same class folders in train/ as beside it",
+            )
+        )
+    others = [f.name for f in folders if f not in parts]
+    notes = [f"not used: the folder{'s' if len(others) > 1 else ''} {', '.join(others)}"] if others else []
+    return _Listing(
+        paths=[p for _, listing in listings for p in listing.paths],
+        labels=[label for _, listing in listings for label in listing.labels],
+        parts=[part for part, listing in listings for _ in listing.paths],
+        notes=(*notes, *(note for _, listing in listings for note in listing.notes)),
+    )
+
+
+def _class_folders(root: Path) -> _Listing:
+    """The images in the class folders of a folder; UsageError that says what was seen where there are none."""
+    folders, files = _visible(root)
+    paths, labels, empty, nested = [], [], [], 0
+    for folder in folders:
+        images = _images_in(folder)
+        paths += images
+        labels += [folder.name] * len(images)
+        if not images:
+            empty.append(folder.name)
+        else:
+            nested += sum(len(_images_in(inner)) for inner in _visible(folder)[0])
+    if not paths:
+        _refuse(root, folders, files)
+    notes = [f"without images: {root.name}/{name}" for name in empty]
+    loose = sum(f.suffix.lower() in SUFFIXES for f in files)
+    if loose:
+        notes.append(f"not used: {loose} images beside the class folders of {root.name}")
+    if nested:
+        notes.append(f"not used: {nested} images in folders inside the class folders of {root.name}")
+    return _Listing(paths, labels, None, tuple(notes))
+
+
+def _refuse(root: Path, folders: list[Path], files: list[Path]) -> None:
+    """Says what was seen in a folder without class folders, and where they seem to be."""
+    remedy = None
+    deeper = [f for f in folders if any(_images_in(inner) or _has_parts(inner) for inner in _visible(f)[0])]
+    loose = sum(f.suffix.lower() in SUFFIXES for f in files)
+    if deeper:
+        seen = f"the class folders seem to be one level down, in {deeper[0].name}"
+        remedy = f"--data {deeper[0]}"
+    elif loose:
+        seen = f"{loose} images that are in no class folder"
+        remedy = "put the images of each class into a folder of its own; the folder's name is the class"
+    elif files and not folders:
+        kinds = Counter(f.suffix.lower() or "no ending" for f in files)
+        seen = "only " + ", ".join(f"{count} files ({kind})" for kind, count in kinds.most_common(3))
+        tables = [f for f in files if f.suffix.lower() in (".csv", ".tsv")]
+        remedy = f"--data {tables[0]}" if tables else None
+    elif folders:
+        seen = f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
+        seen = seen.replace(", ...", "") if len(folders) == 1 else seen
+        remedy = "images end in " + ", ".join(sorted(SUFFIXES)[:6]) + ", ..."
+    else:
+        seen = "the folder is empty"
+    raise UsageError(Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy))
+
+
+def _has_parts(folder: Path) -> bool:
+    """Whether a folder called train, test, ... has class folders with images."""
+    return folder.name.lower() in _PARTS and any(_images_in(inner) for inner in _visible(folder)[0])

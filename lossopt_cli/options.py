@@ -1,0 +1,183 @@
+"""Every argument and flag of the command line, declared once. Commands pick the ones that they take.
+
+Values that belong to the config stay text here: `config.resolving` reads them, so that all faults of a
+command line are told in one go and in the words of the config.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lossopt_cli import completion
+
+RECIPE = "Recipe"
+TRAINING = "Training"
+RESULT = "Result and messages"
+OTHER = "Other"
+
+RenderFormat = Literal["table", "json", "csv", "markdown", "latex"]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="CONFIG", help="a config file (YAML)", autocompletion=completion.config_files),
+]
+ConfigFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="config files (YAML)", autocompletion=completion.config_files),
+]
+
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        "-l",
+        help="huber, huber:delta=0.5, file.py:function",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.losses,
+    ),
+]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--opt",
+        "--optimizer",
+        "-o",
+        help="adam, sgd:momentum=0.9, torch.NAME, file.py:Class",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.optimizers,
+    ),
+]
+LearningRate = Annotated[
+    str | None, typer.Option("--lr", help="learning rate (above 0)", rich_help_panel=RECIPE)
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        help="of the learning rate: cosine, step, ...",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.schedules,
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        help="a name, a folder of images, a .csv file, file.py:function",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.data,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option("--target", help="csv: the column to learn, by name or number", rich_help_panel=RECIPE),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="mlp, minicnn:dropout=0.2, file.py:function",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.models,
+    ),
+]
+
+Epochs = Annotated[
+    str | None, typer.Option("--epochs", "-e", help="passes over the training data", rich_help_panel=TRAINING)
+]
+BatchSize = Annotated[
+    str | None, typer.Option("--batch-size", "-b", help="examples a step", rich_help_panel=TRAINING)
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", "-s", help="of weights, batch order, dropout", rich_help_panel=TRAINING),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="what the run is judged by",
+        rich_help_panel=TRAINING,
+        autocompletion=completion.metrics,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda, cuda:N, mps",
+        rich_help_panel=TRAINING,
+        autocompletion=completion.devices,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="float32 or bfloat16",
+        rich_help_panel=TRAINING,
+        autocompletion=completion.precisions,
+    ),
+]
+Threads = Annotated[
+    str | None, typer.Option("--threads", help="CPU threads (1 unless said)", rich_help_panel=TRAINING)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="any other value: section.key=VALUE; repeatable", rich_help_panel=TRAINING),
+]
+
+Logs = Annotated[
+    Path,
+    typer.Option(
+        "--logs", envvar="LOSSOPT_LOGS", show_envvar=False, help="folder of the runs", rich_help_panel=RESULT
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", help="of the run's folder; must be new", rich_help_panel=RESULT)
+]
+Format = Annotated[
+    RenderFormat,
+    typer.Option("--format", "-f", help="of what goes to stdout", rich_help_panel=RESULT),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="only the run's path on stdout", rich_help_panel=RESULT)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more", rich_help_panel=RESULT)]
+Once = Annotated[
+    bool,
+    typer.Option("--once", help="print the finished run of the same trial, if any", rich_help_panel=RESULT),
+]
+FailIf = Annotated[
+    str | None,
+    typer.Option("--fail-if", help="exit 3 if so: 'accuracy < 0.9'", rich_help_panel=RESULT),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="show the traceback of an error", rich_help_panel=RESULT)
+]
+
+CatalogueTable = Annotated[
+    Literal["losses", "optimizers", "models", "data", "schedules", "metrics", "runs"] | None,
+    typer.Argument(metavar="TABLE", help="losses, optimizers, models, data, schedules or metrics"),
+]
+EntryName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="one entry, in full", autocompletion=completion.entries),
+]
+PlotKind = Annotated[Literal["losses"], typer.Option("--kind", help="what to draw", rich_help_panel=RESULT)]
+Losses = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        "-l",
+        help="losses, with commas between",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.losses,
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="picture to write: .png, .svg, .pdf", rich_help_panel=RESULT)
+]

@@ -1,0 +1,192 @@
+"""Runs read back: by reference, all below a folder, or the one that already answers a trial."""
+
+import json
+from collections.abc import Iterator
+from json import JSONDecodeError
+from pathlib import Path
+
+from lossopt_cli.catalogue.lookup import nearest
+from lossopt_cli.errors import Fault, UsageError
+
+SCHEMA_VERSION = 1
+RESULT = "result.json"
+CONFIG = "config.yaml"
+SWEEP = "sweep.yaml"
+LAST = "last"
+FINISHED = frozenset({"done", "diverged"})
+SHOWN = 8
+
+
+class Unreadable(Exception):
+    """Why a folder is not a readable run, in a few words: "no config.yaml", "result.json line 1: ..."."""
+
+
+def read_result(folder: Path) -> dict:
+    """The result.json of a run. UsageError for a folder that is no run, and for a file that is not whole."""
+    try:
+        return _result(folder)
+    except Unreadable as reason:
+        raise UsageError(
+            Fault(what=f"not a readable run: {reason}", where=str(folder), expected="the folder of a run")
+        ) from reason
+
+
+def runs_under(folder: Path) -> Iterator[tuple[Path, dict | str]]:
+    """Every run in `folder` (itself, or at any depth), by path: with its result, or with the reason why it
+    has none.
+
+    A folder with a result.json or a config.yaml is a run; nothing is looked for inside it. Hidden folders and
+    links are passed by."""
+    for path in _folders_of_runs(folder):
+        try:
+            yield path, _result(path)
+        except Unreadable as reason:
+            yield path, str(reason)
+
+
+def find_run(reference: str | None, logs: Path) -> Path:
+    """The folder of a run or a sweep that `reference` means.
+
+    A path to one; else the one below `logs` whose name, or path below `logs`, is or uniquely begins with it;
+    `last` and None are the newest (by when its config.yaml or sweep.yaml was written, which happens once).
+    UsageError with the candidates where it means none or several."""
+    if reference is None or reference == LAST:
+        return _newest(logs)
+    path = Path(reference)
+    if _is_run(path) or _is_sweep(path):
+        return path
+    named = {found.relative_to(logs).as_posix(): found for found in _runs_and_sweeps(logs)}
+    exact = [found for name, found in named.items() if reference in (name, found.name)]
+    found = exact or [
+        found
+        for name, found in named.items()
+        if name.startswith(reference) or found.name.startswith(reference)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(_several(reference, found))
+    raise UsageError(_none(reference, path, list(named), logs))
+
+
+def finished_trial(logs: Path, trial_hash: str) -> Path | None:
+    """The newest run below `logs` that finished this trial (a divergence is an end, too), or None."""
+    mark = trial_hash.encode()
+    found = []
+    for path in _folders_of_runs(logs):
+        file = path / RESULT
+        if file.is_file() and mark in file.read_bytes():
+            found.append(path)
+    found.sort(key=_written_at, reverse=True)
+    return next((path for path in found if _answers(path, trial_hash)), None)
+
+
+def _answers(path: Path, trial_hash: str) -> bool:
+    try:
+        result = _result(path)
+    except Unreadable:  # half a file answers nothing
+        return False
+    return result.get("trial") == trial_hash and result.get("status") in FINISHED
+
+
+def _result(folder: Path) -> dict:
+    for name in (RESULT, CONFIG):
+        if not (folder / name).is_file():
+            raise Unreadable(f"no {name}" if folder.is_dir() else "no such folder")
+    try:
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except JSONDecodeError as error:
+        raise Unreadable(f"{RESULT} line {error.lineno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{RESULT}: not text") from error
+    except OSError as error:
+        raise Unreadable(f"{RESULT}: {error.strerror}") from error
+    if not isinstance(result, dict) or not isinstance(result.get("schema_version"), int):
+        raise Unreadable(f"{RESULT} has no schema_version")
+    if result["schema_version"] > SCHEMA_VERSION:
+        raise Unreadable(f"{RESULT} is of a newer lossopt (schema_version {result['schema_version']})")
+    return result
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RESULT).is_file() or (folder / CONFIG).is_file()
+
+
+def _is_sweep(folder: Path) -> bool:
+    return (folder / SWEEP).is_file()
+
+
+def _folders_of_runs(folder: Path) -> Iterator[Path]:
+    if _is_run(folder):
+        yield folder
+        return
+    for inside in _folders_in(folder):
+        yield from _folders_of_runs(inside)
+
+
+def _runs_and_sweeps(folder: Path) -> Iterator[Path]:
+    """Below `folder`, a sweep before its runs."""
+    for inside in _folders_in(folder):
+        if _is_run(inside):
+            yield inside
+            continue
+        if _is_sweep(inside):
+            yield inside
+        yield from _runs_and_sweeps(inside)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:  # not there, or not ours to read: it holds no runs for us
+        return []
+    return [
+        path for path in inside if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    ]
+
+
+def _newest(logs: Path) -> Path:
+    found = [path for path in _runs_and_sweeps(logs) if _is_sweep(path) or (path / RESULT).is_file()]
+    if not found:
+        raise UsageError(
+            Fault(
+                what=f"no run in {str(logs)!r} yet",
+                where=LAST,
+                remedy="lossopt train makes one; --logs DIR looks elsewhere",
+            )
+        )
+    return max(found, key=_written_at)
+
+
+def _written_at(folder: Path) -> tuple[int, str]:
+    """When the run or sweep began, in ns; the name decides between equals."""
+    for name in (SWEEP, CONFIG, RESULT):
+        if (folder / name).is_file():
+            return (folder / name).stat().st_mtime_ns, folder.name
+    return 0, folder.name
+
+
+def _several(reference: str, found: list[Path]) -> Fault:
+    names = [str(path) for path in sorted(found, key=_written_at, reverse=True)]
+    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    listed = "\n    ".join([*names[:SHOWN], *more])
+    return Fault(
+        what=f"{reference!r} begins the names of {len(names)} runs",
+        where="RUN",
+        expected=f"one of\n    {listed}",
+        remedy="give more of the name, or `last` for the newest",
+    )
+
+
+def _none(reference: str, path: Path, names: list[str], logs: Path) -> Fault:
+    near = nearest(reference, names)
+    if path.is_dir():
+        what = f"{reference!r} is a folder, but not of a run: it has neither {RESULT} nor {SWEEP}"
+    else:
+        what = f"no run is called {reference!r}, nor begins with it, in {str(logs)!r}"
+    return Fault(
+        what=what,
+        where="RUN",
+        expected="a path, a unique beginning of a name under --logs, or `last`",
+        remedy=f"did you mean {' or '.join(near)}?" if near else "lossopt list runs shows them",
+    )

@@ -1,0 +1,294 @@
+"""The loop: epochs of steps, evaluations between them, one read-back an evaluation. It knows neither files nor screens."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from lossopt_cli.catalogue.metrics import compute
+from lossopt_cli.data.problem import SPLITS, Problem
+from lossopt_cli.training.feeding import Feed
+from lossopt_cli.training.program import Program
+from lossopt_cli.training.state import State
+from lossopt_cli.training.targets import Objective, read_out
+
+PROGRESS_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how: rates has one learning rate a step, None where the optimizer keeps its own.
+
+    evaluate_every: steps between evaluations, an epoch where None. higher: whether a higher metric is better.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    rates: np.ndarray
+    metric: str
+    higher: bool
+    evaluate_every: int | None = None
+    keep_best: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured at a point of the training.
+
+    epoch: passes behind it (a fraction between two epochs); step: steps behind it. losses, norms, rates: of the steps
+    since the last evaluation. metrics: split -> metric -> value; of `train`, over the batches since the last
+    evaluation, as they were seen. train_seconds: of these steps, without evaluation, recording and tracing.
+    """
+
+    epoch: float
+    step: int
+    losses: np.ndarray
+    norms: np.ndarray
+    rates: np.ndarray
+    metrics: Mapping[str, Mapping[str, float]]
+    train_seconds: float
+    evaluate_seconds: float
+
+
+@dataclass
+class Outcome:
+    """How the training ended. status: done, diverged or interrupted. best: index of the best evaluation.
+
+    diverged_at: the step whose loss or weights were not finite; last_finite: the last finite loss before it.
+    state: after the last step; kept: the weights and buffers at the best evaluation, where they were asked for.
+    """
+
+    status: str
+    state: State
+    initial: Mapping[str, Mapping[str, float]]
+    evaluations: list[Evaluation] = field(default_factory=list)
+    final: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    final_best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    best: int | None = None
+    kept: State | None = None
+    diverged_at: int | None = None
+    last_finite: float | None = None
+    predicted_classes: int | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
+    stopped_by: BaseException | None = None
+
+
+class Recorder(Protocol):
+    """Who hears of a training as it goes."""
+
+    def began(self, initial: Mapping[str, Mapping[str, float]]) -> None: ...
+
+    def stepped(self, step: int, steps: int, loss: Callable[[], float]) -> None: ...
+
+    def evaluated(self, evaluation: Evaluation) -> None: ...
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Evaluates a state on the splits of a problem."""
+
+    problem: Problem
+    objective: Objective
+    feeds: Mapping[str, Feed]
+    program: Program
+
+    def measure(self, state: State, split: str) -> dict[str, float]:
+        """Loss and metrics on the whole split; empty where the split is."""
+        if not len(self.feeds[split]):
+            return {}
+        return self.score(self.raw(state, split), self.feeds[split].targets, self.problem.split(split).targets)
+
+    def raw(self, state: State, split: str) -> torch.Tensor:
+        """Raw outputs [n, units] of the whole split, in its order."""
+        return torch.cat([self.program.predict(state, inputs) for inputs in self.feeds[split].all()])
+
+    def score(self, raw: torch.Tensor, encoded: torch.Tensor, targets: np.ndarray) -> dict[str, float]:
+        """The loss of these raw outputs, and every metric that task and loss have."""
+        with torch.no_grad():
+            loss = float(self.objective.loss(encoded, raw))
+        if self.problem.task == "regression" and raw.numel() != targets.size:
+            return {"loss": loss}
+        return {"loss": loss, **compute(read_out(self.problem, self.objective, raw.cpu().numpy(), targets))}
+
+
+def train(program: Program, examination: Examination, plan: Plan, recorder: Recorder, state: State) -> Outcome:
+    """Trains the state in place to the end of the plan, from where it stands.
+
+    A non-finite loss or weight ends it as a result, and so does an interruption between two steps; both are said in the
+    outcome's status. Anything else is raised.
+    """
+    began_at = time.perf_counter()
+    initial = {split: examination.measure(state, split) for split in ("validation", "test")}
+    if not initial["validation"]:
+        initial["train"] = examination.measure(state, "train")
+    outcome = Outcome("done", state, {split: values for split, values in initial.items() if values})
+    outcome.seconds["evaluate"] += time.perf_counter() - began_at
+    recorder.began(outcome.initial)
+    feed = examination.feeds["train"]
+    per_epoch = -(-len(feed) // plan.batch_size)
+    _prepare(program, state, feed, plan, per_epoch)
+    try:
+        for stretch in _stretches(program, feed, plan, recorder, state, per_epoch, outcome):
+            _evaluate(stretch, examination, plan, recorder, outcome)
+            if outcome.status != "done":
+                break
+    except KeyboardInterrupt as stop:
+        outcome.status, outcome.stopped_by = "interrupted", stop
+    program.finish(state)
+    _conclude(examination, plan, outcome)
+    return outcome
+
+
+def _prepare(program: Program, state: State, feed: Feed, plan: Plan, per_epoch: int) -> None:
+    """Shows the program two batches of the common shape, so that it may record its step."""
+    steps = per_epoch * (plan.epochs - state.epoch) if len(feed) >= 2 * plan.batch_size else 0
+    if not steps:
+        return
+    batches = feed.epoch(plan.seed, state.epoch, plan.batch_size)
+    program.prepare(state, [next(batches), next(batches)], steps)
+
+
+@dataclass
+class _Stretch:
+    """The steps between two evaluations, still on the device."""
+
+    losses: list[torch.Tensor] = field(default_factory=list)
+    norms: list[torch.Tensor] = field(default_factory=list)
+    outputs: list[torch.Tensor] = field(default_factory=list)
+    order: list[torch.Tensor] = field(default_factory=list)
+    first_step: int = 0
+    epoch: float = 0.0
+    seconds: float = 0.0
+
+
+def _stretches(
+    program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, per_epoch: int, outcome: Outcome
+) -> Iterator[_Stretch]:
+    """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end."""
+    steps = per_epoch * plan.epochs
+    stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+    told_at = began_at
+    for epoch in range(state.epoch, plan.epochs):
+        with program.session(state) as session:
+            for inputs, targets in feed.epoch(plan.seed, epoch, plan.batch_size):
+                step = session.step(inputs, targets, plan.rates[state.step])
+                stretch.losses.append(step.loss)
+                stretch.norms.append(step.norm)
+                stretch.outputs.append(step.outputs)
+                stretch.order.append(targets)
+                now = time.perf_counter()
+                if now - told_at > PROGRESS_SECONDS:
+                    recorder.stepped(state.step, steps, lambda: float(stretch.losses[-1]))
+                    told_at = now
+                inner = plan.evaluate_every and state.step % plan.evaluate_every == 0
+                if inner and state.step % per_epoch:
+                    stretch.epoch, stretch.seconds = state.step / per_epoch, time.perf_counter() - began_at
+                    yield stretch
+                    stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+        state.epoch = epoch + 1
+        if not plan.evaluate_every or state.step % plan.evaluate_every == 0 or state.epoch == plan.epochs:
+            stretch.epoch, stretch.seconds = float(state.epoch), time.perf_counter() - began_at
+            yield stretch
+            stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+
+
+def _evaluate(stretch: _Stretch, examination: Examination, plan: Plan, recorder: Recorder, outcome: Outcome) -> None:
+    """Reads back what the stretch recorded, measures validation, and says whether the training goes on."""
+    began_at = time.perf_counter()
+    read = torch.stack([torch.stack(stretch.losses), torch.stack(stretch.norms)]).cpu().numpy()
+    losses, norms = read.astype(np.float64)
+    last = stretch.first_step + len(losses)
+    if not _finite(losses, norms, stretch, outcome):
+        metrics = {}
+    else:
+        metrics = {"train": _seen(stretch, losses, examination)}
+        if measured := examination.measure(outcome.state, "validation"):
+            metrics["validation"] = measured
+    spent = time.perf_counter() - began_at
+    evaluation = Evaluation(
+        stretch.epoch,
+        last,
+        losses,
+        norms,
+        np.asarray(plan.rates[stretch.first_step : last], dtype=np.float64),
+        metrics,
+        stretch.seconds,
+        spent,
+    )
+    outcome.seconds["train"] += stretch.seconds
+    outcome.seconds["evaluate"] += spent
+    outcome.evaluations.append(evaluation)
+    _remember_best(evaluation, plan, outcome)
+    recorder.evaluated(evaluation)
+
+
+def _seen(stretch: _Stretch, losses: np.ndarray, examination: Examination) -> dict[str, float]:
+    """Loss and metrics over the batches as they were seen, each at the weights of its own step, as `fit` reports them."""
+    encoded, raw = torch.cat(stretch.order), torch.cat(stretch.outputs)
+    sizes = np.array([len(targets) for targets in stretch.order], dtype=np.float64)
+    values = examination.score(raw, encoded, _decoded(encoded, examination))
+    return {**values, "loss": float((losses * sizes).sum() / sizes.sum())}
+
+
+def _decoded(encoded: torch.Tensor, examination: Examination) -> np.ndarray:
+    """Targets in their own units, or class numbers, from what the loss was given."""
+    problem, fit = examination.problem, examination.objective.fit
+    values = encoded.cpu().numpy()
+    if problem.task == "regression":
+        values = values.astype(np.float64)
+        return values if fit.own_units else values * problem.target_deviation + problem.target_mean
+    if fit.targets == "integer":
+        return values
+    return (values[:, 0] > 0).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
+
+
+def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: Outcome) -> bool:
+    """False where a loss or the weights are not finite; the outcome then says at which step."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        at = int(bad[0])
+    elif not bool(torch.isfinite(outcome.state.weights).all()):
+        broken = np.flatnonzero(~np.isfinite(norms))
+        at = int(broken[0]) if len(broken) else len(losses) - 1
+    else:
+        return True
+    outcome.status, outcome.diverged_at = "diverged", stretch.first_step + at + 1
+    outcome.state.alive[:] = False
+    before = losses[:at][np.isfinite(losses[:at])]
+    earlier = [e.losses[-1] for e in outcome.evaluations]
+    outcome.last_finite = float(before[-1]) if len(before) else float(earlier[-1]) if earlier else None
+    return False
+
+
+def _remember_best(evaluation: Evaluation, plan: Plan, outcome: Outcome) -> None:
+    judged_on = "validation" if "validation" in evaluation.metrics else "train"
+    value = evaluation.metrics.get(judged_on, {}).get(plan.metric)
+    if value is None or not np.isfinite(value):
+        return
+    if outcome.best is not None:
+        best = outcome.evaluations[outcome.best].metrics[judged_on][plan.metric]
+        if not (value > best if plan.higher else value < best):
+            return
+    outcome.best = len(outcome.evaluations) - 1
+    if plan.keep_best:
+        outcome.kept = outcome.state.copy()
+
+
+def _conclude(examination: Examination, plan: Plan, outcome: Outcome) -> None:
+    """Metrics of the last weights on every split, and of the best ones where they were kept."""
+    if outcome.status == "diverged" or not outcome.evaluations:
+        return
+    began_at = time.perf_counter()
+    outcome.final = _all_splits(examination, outcome.state)
+    if outcome.kept is not None:
+        outcome.final_best = _all_splits(examination, outcome.kept)
+    outcome.seconds["evaluate"] += time.perf_counter() - began_at
+
+
+def _all_splits(examination: Examination, state: State) -> dict[str, dict[str, float]]:
+    measured = {split: examination.measure(state, split) for split in SPLITS}
+    return {split: values for split, values in measured.items() if values}

@@ -1,0 +1,173 @@
+"""What trials of one graph share: the Keras model, the loss, the update rule, and the recorded kernels.
+
+`step` is one batched gradient and one update of the weights. It reads nothing back from the device.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import keras
+import torch
+
+from lossopt_cli.training.layout import Layout
+from lossopt_cli.training.randomness import ImpureRandomness, pure_randomness
+from lossopt_cli.training.rules import Rule
+from lossopt_cli.training.state import State
+from lossopt_cli.training.tracing import Function, Untraceable, traced, verified
+
+STEPS_THAT_REPAY_A_TRACE = 100
+PREDICTION_ROWS = 1024
+
+
+@dataclass
+class Step:
+    """What a step leaves behind, on the device: the loss [], the gradient's norm [], the raw outputs [batch, ...]."""
+
+    loss: torch.Tensor
+    norm: torch.Tensor
+    outputs: torch.Tensor
+
+
+@dataclass
+class Program:
+    """One trial at a time of a model, a loss and a rule; inputs are float32, as the model eats them.
+
+    model: its variables give the shapes; their values are not read after `start`. loss: (targets, raw) -> scalar;
+    penalties of the layers are added. tracing: False keeps the plain Python of the step (the same bits).
+    """
+
+    model: keras.Model
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    rule: Rule
+    layout: Layout
+    device: torch.device
+    tracing: bool = True
+    notes: list[str] = field(default_factory=list)
+    tracing_seconds: float = 0.0
+    _recorded: dict[tuple, Function] = field(default_factory=dict)
+    _impure: bool = False
+
+    def start(self) -> State:
+        """The state before the first step, from the values that the model's variables have."""
+        weights = torch.zeros(1, self.layout.size)
+        for view, variable in zip(self.layout.views(weights[0]), self.model.trainable_variables, strict=True):
+            view.copy_(variable.value.detach())
+        weights = weights.to(self.device)
+        buffers = [v.value.detach().clone().to(self.device)[None] for v in self.model.non_trainable_variables]
+        slots = [slot[None] for slot in self.rule.start(weights[0])]
+        return State(weights, buffers, slots)
+
+    def prepare(self, state: State, batches: Sequence[tuple[torch.Tensor, torch.Tensor]], steps_to_come: int) -> None:
+        """Records step and update for the shape of these two batches when the steps to come repay it."""
+        if steps_to_come < STEPS_THAT_REPAY_A_TRACE or not self.tracing:
+            return
+        began_at = time.perf_counter()
+        row = self._row(state)
+        with self._random(), torch.no_grad():
+            self.rule.prepare(state.weights[0], [slot[0].clone() for slot in state.slots], steps_to_come)
+            examples = [[*row.weights, *row.buffers, inputs, targets] for inputs, targets in batches]
+            try:
+                recorded = verified(traced(self._gradients, examples[0]), self._gradients, examples)
+                self._recorded[_key(*batches[0])] = recorded
+            except (Untraceable, ImpureRandomness) as reason:
+                self.notes.append(f"not traced: {str(reason).splitlines()[0][:200]}")
+        self.tracing_seconds += time.perf_counter() - began_at
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether the step of the common batch shape was recorded."""
+        return bool(self._recorded)
+
+    def session(self, state: State) -> "Session":
+        """Steps on this state, in place."""
+        return Session(self, state, self._row(state))
+
+    def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor:
+        """Raw outputs float32 [n, ...] in inference mode."""
+        row = self._row(state)
+        outputs = []
+        with torch.no_grad():
+            for rows in inputs.split(PREDICTION_ROWS):
+                raw, _ = self.model.stateless_call(row.weights, row.buffers, rows, training=False)
+                outputs.append(raw.float())
+        return torch.cat(outputs)
+
+    def finish(self, state: State) -> None:
+        """What the rule leaves for the end: averaged weights in place of the last ones, where it keeps such."""
+        row = self._row(state)
+        with torch.no_grad():
+            self.rule.finish(row.vector, row.slots)
+
+    def _gradients(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
+        """(weights..., buffers..., inputs, targets) -> (loss, raw outputs, gradients..., buffers...)"""
+        count = len(self.layout.shapes)
+        weights = [tensor.detach().requires_grad_() for tensor in tensors[:count]]
+        *buffers, inputs, targets = tensors[count:]
+        with torch.enable_grad():
+            raw, moved, penalties = self.model.stateless_call(
+                weights, buffers, inputs, training=True, return_losses=True
+            )
+            raw = raw.float()
+            loss = self.loss(targets, raw)
+            for penalty in penalties:
+                loss = loss + penalty
+            gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+        return [loss.detach(), raw.detach(), *gradients, *[tensor.detach() for tensor in moved]]
+
+    def _random(self) -> contextlib.AbstractContextManager:
+        return contextlib.nullcontext() if self._impure else pure_randomness()
+
+    def _row(self, state: State) -> "Row":
+        weights = state.weights[0]
+        return Row(
+            weights, self.layout.views(weights), [b[0] for b in state.buffers], [slot[0] for slot in state.slots]
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial's share of a state: views, so that what is written here is written there."""
+
+    vector: torch.Tensor
+    weights: list[torch.Tensor]
+    buffers: list[torch.Tensor]
+    slots: list[torch.Tensor]
+
+
+class Session:
+    """A program at work on one state. Enter it around the steps: Keras's random primitives are pure within."""
+
+    def __init__(self, program: Program, state: State, row: Row):
+        self.program, self.state, self.row = program, state, row
+        self.gradient = torch.zeros_like(row.vector)
+        self.gradients = program.layout.views(self.gradient)
+
+    def __enter__(self) -> "Session":
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(self.program._random())
+        self._stack.enter_context(torch.no_grad())
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.close()
+
+    def step(self, inputs: torch.Tensor, targets: torch.Tensor, rate: float) -> Step:
+        """One update on a batch, in place; nothing is read back from the device."""
+        program, row = self.program, self.row
+        function = program._recorded.get(_key(inputs, targets), program._gradients)
+        loss, raw, *rest = function(*row.weights, *row.buffers, inputs, targets)
+        count = len(self.gradients)
+        torch._foreach_copy_(self.gradients, rest[:count])
+        norm = torch.linalg.vector_norm(self.gradient)
+        self.state.step += 1
+        program.rule.update(row.vector, self.gradient, row.slots, rate, self.state.step)
+        moved = [(into, value) for into, value in zip(row.buffers, rest[count:], strict=True) if into is not value]
+        if moved:
+            torch._foreach_copy_([into for into, _ in moved], [value for _, value in moved])
+        return Step(loss, norm, raw)
+
+
+def _key(inputs: torch.Tensor, targets: torch.Tensor) -> tuple:
+    return (*inputs.shape, *inputs.stride(), *targets.shape)
