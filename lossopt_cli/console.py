@@ -135,7 +135,7 @@ class Console:
 
     def error(self, text: str) -> None:
         """To stderr, always."""
-        self._tell(f"{self.style('error', 'red')}: {text}")
+        self._tell(f"{self.style('error', 'red')}: {self._filled(text)}")
 
     def style(self, text: str, *names: str) -> str:
         """The text in these STYLES where stderr has colour."""
@@ -154,6 +154,18 @@ class Console:
         import shutil
 
         return shutil.get_terminal_size((80, 24)).columns
+
+    def _filled(self, text: str) -> str:
+        """On a terminal long lines folded; elsewhere a line stays a line, so that grep finds it."""
+        import textwrap
+
+        if not is_terminal(self.err):
+            return text
+        lines = text.split("\n")
+        return "\n".join(
+            textwrap.fill(line, self.width - 7 * (place == 0), subsequent_indent="  ", break_on_hyphens=False)
+            for place, line in enumerate(lines)
+        )
 
     def _tell(self, text: str, *, quietly: bool = False) -> None:
         self.told.append(text)

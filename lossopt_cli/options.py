@@ -32,6 +32,7 @@ Loss = Annotated[
     typer.Option(
         "--loss",
         "-l",
+        metavar="NAME",
         help="huber, huber:delta=0.5, file.py:function",
         rich_help_panel=RECIPE,
         autocompletion=completion.losses,
@@ -43,19 +44,21 @@ Optimizer = Annotated[
         "--opt",
         "--optimizer",
         "-o",
+        metavar="NAME",
         help="adam, sgd:momentum=0.9, torch.NAME, file.py:Class",
         rich_help_panel=RECIPE,
         autocompletion=completion.optimizers,
     ),
 ]
 LearningRate = Annotated[
-    str | None, typer.Option("--lr", help="learning rate (above 0)", rich_help_panel=RECIPE)
+    str | None, typer.Option("--lr", metavar="RATE", help="learning rate (above 0)", rich_help_panel=RECIPE)
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(
         "--schedule",
-        help="of the learning rate: cosine, step, ...",
+        metavar="NAME",
+        help="of the learning rate: cosine, step and others",
         rich_help_panel=RECIPE,
         autocompletion=completion.schedules,
     ),
@@ -65,6 +68,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         "-d",
+        metavar="DATA",
         help="a name, a folder of images, a .csv file, file.py:function",
         rich_help_panel=RECIPE,
         autocompletion=completion.data,
@@ -72,13 +76,19 @@ Data = Annotated[
 ]
 Target = Annotated[
     str | None,
-    typer.Option("--target", help="csv: the column to learn, by name or number", rich_help_panel=RECIPE),
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="csv: the column to learn, by name or number",
+        rich_help_panel=RECIPE,
+    ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
         "--model",
         "-m",
+        metavar="NAME",
         help="mlp, minicnn:dropout=0.2, file.py:function",
         rich_help_panel=RECIPE,
         autocompletion=completion.models,
@@ -86,19 +96,30 @@ Model = Annotated[
 ]
 
 Epochs = Annotated[
-    str | None, typer.Option("--epochs", "-e", help="passes over the training data", rich_help_panel=TRAINING)
+    str | None,
+    typer.Option(
+        "--epochs", "-e", metavar="N", help="passes over the training data", rich_help_panel=TRAINING
+    ),
 ]
 BatchSize = Annotated[
-    str | None, typer.Option("--batch-size", "-b", help="examples a step", rich_help_panel=TRAINING)
+    str | None,
+    typer.Option("--batch-size", "-b", metavar="N", help="examples a step", rich_help_panel=TRAINING),
 ]
 Seed = Annotated[
     str | None,
-    typer.Option("--seed", "-s", help="of weights, batch order, dropout", rich_help_panel=TRAINING),
+    typer.Option(
+        "--seed",
+        "-s",
+        metavar="N",
+        help="of initial weights, batch order and dropout",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Metric = Annotated[
     str | None,
     typer.Option(
         "--metric",
+        metavar="NAME",
         help="what the run is judged by",
         rich_help_panel=TRAINING,
         autocompletion=completion.metrics,
@@ -108,6 +129,7 @@ Device = Annotated[
     str | None,
     typer.Option(
         "--device",
+        metavar="NAME",
         help="auto, cpu, cuda, cuda:N, mps",
         rich_help_panel=TRAINING,
         autocompletion=completion.devices,
@@ -117,31 +139,50 @@ Precision = Annotated[
     str | None,
     typer.Option(
         "--precision",
+        metavar="TYPE",
         help="float32 or bfloat16",
         rich_help_panel=TRAINING,
         autocompletion=completion.precisions,
     ),
 ]
 Threads = Annotated[
-    str | None, typer.Option("--threads", help="CPU threads (1 unless said)", rich_help_panel=TRAINING)
+    str | None,
+    typer.Option("--threads", metavar="N", help="CPU threads (1 unless said)", rich_help_panel=TRAINING),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="any other value: section.key=VALUE; repeatable", rich_help_panel=TRAINING),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="any other value: section.key=VALUE; repeatable",
+        rich_help_panel=TRAINING,
+    ),
 ]
 
 Logs = Annotated[
     Path,
     typer.Option(
-        "--logs", envvar="LOSSOPT_LOGS", show_envvar=False, help="folder of the runs", rich_help_panel=RESULT
+        "--logs",
+        envvar="LOSSOPT_LOGS",
+        show_envvar=False,
+        metavar="DIR",
+        help="folder of the runs",
+        rich_help_panel=RESULT,
     ),
 ]
 Name = Annotated[
-    str | None, typer.Option("--name", help="of the run's folder; must be new", rich_help_panel=RESULT)
+    str | None,
+    typer.Option("--name", metavar="NAME", help="of the run's folder; must be new", rich_help_panel=RESULT),
 ]
 Format = Annotated[
     RenderFormat,
-    typer.Option("--format", "-f", help="of what goes to stdout", rich_help_panel=RESULT),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="table, json, csv, markdown, latex: of the result on stdout",
+        rich_help_panel=RESULT,
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="only the run's path on stdout", rich_help_panel=RESULT)
@@ -153,7 +194,7 @@ Once = Annotated[
 ]
 FailIf = Annotated[
     str | None,
-    typer.Option("--fail-if", help="exit 3 if so: 'accuracy < 0.9'", rich_help_panel=RESULT),
+    typer.Option("--fail-if", metavar="EXPR", help="exit 3 if so: 'accuracy < 0.9'", rich_help_panel=RESULT),
 ]
 Debug = Annotated[
     bool, typer.Option("--debug", help="show the traceback of an error", rich_help_panel=RESULT)
@@ -167,17 +208,21 @@ EntryName = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="one entry, in full", autocompletion=completion.entries),
 ]
-PlotKind = Annotated[Literal["losses"], typer.Option("--kind", help="what to draw", rich_help_panel=RESULT)]
+PlotKind = Annotated[
+    Literal["losses"], typer.Option("--kind", metavar="KIND", help="what to draw", rich_help_panel=RESULT)
+]
 Losses = Annotated[
     str | None,
     typer.Option(
         "--loss",
         "-l",
+        metavar="NAME",
         help="losses, with commas between",
         rich_help_panel=RECIPE,
         autocompletion=completion.losses,
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="picture to write: .png, .svg, .pdf", rich_help_panel=RESULT)
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="picture to write: .png, .svg, .pdf", rich_help_panel=RESULT),
 ]

@@ -1,18 +1,12 @@
 """`lossopt config show | check | schema`: the config after all layers, its faults, its JSON Schema."""
 
 import os
-from pathlib import Path
-
-import typer
 
 from lossopt_cli import options
 from lossopt_cli.console import Console, json_text
 from lossopt_cli.errors import LossoptError, UsageError
 
-app = typer.Typer(help="Show, check and describe config files.", no_args_is_help=True)
 
-
-@app.command()
 def show(
     config: options.ConfigFile = None,
     loss: options.Loss = None,
@@ -37,8 +31,8 @@ def show(
 
     flags = {
         "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "schedule": schedule,
-        "data": data, "target": target, "model": model, "epochs": epochs, "batch_size": batch_size, "seed": seed,
-        "metric": metric, "device": device, "precision": precision, "threads": threads,
+        "data": data, "target": target, "model": model, "epochs": epochs, "batch_size": batch_size,
+        "seed": seed, "metric": metric, "device": device, "precision": precision, "threads": threads,
     }  # fmt: skip
     resolved = resolve(config, os.environ, flags, sets or ())
     console = Console()
@@ -47,7 +41,6 @@ def show(
     console.result(dump(resolved.config, resolved.origins))
 
 
-@app.command()
 def check(files: options.ConfigFiles, debug: options.Debug = False) -> None:
     """Says `ok` for each file, or all that is wrong with it (exit code 2)."""
     from lossopt_cli.config.resolving import resolve
@@ -64,7 +57,6 @@ def check(files: options.ConfigFiles, debug: options.Debug = False) -> None:
         raise UsageError(*faults)
 
 
-@app.command()
 def schema() -> None:
     """The JSON Schema of a config file, with which editors complete and check it."""
     from lossopt_cli.config.schema import json_schema
@@ -72,6 +64,4 @@ def schema() -> None:
     Console().result(json_text(json_schema()))
 
 
-def default_schema_file() -> Path:
-    """The copy of the schema that ships with the package."""
-    return Path(__file__).parents[1] / "config" / "schema.json"
+COMMANDS = {"show": show, "check": check, "schema": schema}

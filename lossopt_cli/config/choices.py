@@ -9,20 +9,29 @@ from lossopt_cli.config.parts import fill
 from lossopt_cli.config.schema import Part
 
 DATA_FOR: Mapping[str, str] = {"regression": "diabetes", "multiclass": "digits", "binary": "breast_cancer"}
-ANY_CHOICE = ("regression", "multiclass", "binary")
 MODEL_FOR: Mapping[str, str] = {"image": "minicnn", "table": "mlp", "array": "mlp"}
 DEFAULT_OPTIMIZER = "adam"
 DEFAULT_LOSS = "cross_entropy"
 
 
 def data_for(row: LossRow) -> tuple[str, str] | None:
-    """(data, origin) for a loss: `diabetes` for one that serves regression, else `digits`, else (binary only)
-    `breast_cancer`; None for a loss that serves nothing."""
-    task = next((task for task in ANY_CHOICE if task in row.tasks), None)
-    if task is None:
+    """(data, origin) for a loss: diabetes for one that serves regression, breast_cancer for one that asks
+    yes-or-no questions (of several classes one against the rest), digits for any other of classes; None for a
+    loss that serves nothing."""
+    if "regression" in row.tasks:
+        task, kind = "regression", "regression"
+    elif "binary" in row.tasks and _asks_yes_or_no(row):
+        task, kind = "binary", "binary"
+    elif "multiclass" in row.tasks:
+        task, kind = "multiclass", "classification"
+    else:
         return None
-    kind = {"regression": "regression", "multiclass": "classification", "binary": "binary"}[task]
     return DATA_FOR[task], f"chosen because {row.name} is a {kind} loss"
+
+
+def _asks_yes_or_no(row: LossRow) -> bool:
+    several = row.tasks.get("multiclass")
+    return several is None or several.one_against_rest or several.targets == "signs"
 
 
 def default_loss(task: Task) -> Part:
@@ -38,6 +47,13 @@ def default_model(kind: Literal["image", "table", "array"]) -> Part:
     part = fill("model", MODEL_FOR[kind], "default", {}).part
     assert part is not None
     return part
+
+
+def inputs_of(row: DataRow, settings: Mapping[str, object]) -> Literal["image", "table"]:
+    """The kind of inputs of a named data set; one that can be both makes images where a `shape` is given."""
+    if row.inputs == "any":
+        return "table" if settings.get("shape") is None else "image"
+    return row.inputs
 
 
 def task_of(row: DataRow | None, settings: Mapping[str, object]) -> Task | None:

@@ -65,12 +65,15 @@ def fill(section: str, name: str, origin: str, given: Mapping[str, Given]) -> Fi
     settings = {} if row is None else defaults(row)
     filled.origins |= {f"{section}.{setting}": "default" for setting in settings}
     for word, item in given.items():
-        setting = _setting(section, word) if row is None else find_setting(row, word)
+        setting = _known_anywhere(section, word) if row is None else find_setting(row, word)
+        if setting is None and row is None:
+            settings[word] = item.value
+            filled.origins[f"{section}.{word}"] = item.origin
+            continue
         if setting is None:
             filled.faults.append(_unknown_setting(name, word, item, row))
             continue
-        fault = None if row is None and setting.name != "learning_rate" else value_fault(setting, item.value)
-        if fault is not None:
+        if (fault := value_fault(setting, item.value)) is not None:
             what = f"{section}.{setting.name} cannot be {shown(item.value)}"
             filled.faults.append(replace(fault, what=what, where=item.place))
             continue
@@ -87,11 +90,9 @@ def learning_rate_fault(given: Given) -> Fault | None:
     return replace(fault, what=what, where=given.place, remedy=None) if fault else None
 
 
-def _setting(section: str, word: str) -> Setting:
-    """A setting of a part that has no row: only a learning rate is known, and may be left out."""
-    if section == "optimizer" and plain(word) in ("learningrate", "lr"):
-        return replace(learning_rate(0.001), name="learning_rate" if plain(word) == "learningrate" else word)
-    return Setting(word, None)
+def _known_anywhere(section: str, word: str) -> Setting | None:
+    """A setting of a part that has no row: only an optimizer's learning rate is known, and has no default."""
+    return learning_rate(0.001) if section == "optimizer" and plain(word) == "learningrate" else None
 
 
 def _unknown_setting(name: str, word: str, given: Given, row: Row | None) -> Fault:

@@ -219,7 +219,7 @@ class _Work:
     def _choose_model(self, given: Mapping[str, Given], data: DataConfig, row: DataRow | None) -> Part | None:
         """By the kind of the inputs; None for data from a user's function, which are not known yet."""
         kind = {"csv": "table", "folder": "image"}.get(
-            data_kind(data.name, data.path), row.inputs if row else "any"
+            data_kind(data.name, data.path), choices.inputs_of(row, data.settings) if row else ""
         )
         if kind not in choices.MODEL_FOR:
             return None

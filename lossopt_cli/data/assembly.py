@@ -21,7 +21,11 @@ def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
     parts = divide(labels, examples.given, len(examples), config, seed)
     if not len(parts[0]):
         raise UsageError(
-            Fault(f"{examples.name}: {len(examples)} examples leave none to train on", "data.split", remedy="more data")
+            Fault(
+                f"{examples.name}: {len(examples)} examples leave none to train on",
+                "data.split",
+                remedy="more data",
+            )
         )
     notes = [*examples.notes, *_split_notes(examples, parts, config)]
     inputs, raw = examples.inputs, examples.raw
@@ -58,8 +62,8 @@ def _task(examples: Examples) -> str:
 
 
 def _facts(examples: Examples, config: DataConfig) -> dict:
-    """What defines the problem beside the arrays. The split seed is the configured one: with `seed` the runs of all
-    training seeds are of one problem."""
+    """What defines the problem beside the arrays. The split seed is the configured one: with `seed` the runs
+    of all training seeds are of one problem."""
     return {
         **examples.facts,
         "name": examples.name,
@@ -74,8 +78,8 @@ def _facts(examples: Examples, config: DataConfig) -> dict:
 
 
 def _statistics(values: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation, which is 1 where all values are equal: it divides. min == max, since rounding gives the
-    deviation of equal numbers as 1e-17."""
+    """Mean and deviation, which is 1 where all values are equal: it divides. min == max, since rounding gives
+    the deviation of equal numbers as 1e-17."""
     deviation = float(values.std()) if values.size and values.min() != values.max() else 0.0
     return float(values.mean()) if values.size else 0.0, deviation or 1.0
 
@@ -105,9 +109,7 @@ def _constant_notes(columns: tuple[Column, ...], raw: np.ndarray, train: np.ndar
     if not constant:
         return []
     several = len(constant) > 1
-    return [
-        f"the same value in every training row, so of no use: column{'s' if several else ''} {_listed(constant)}"
-    ]
+    return [f"of no use, the same in every training row: column{'s' if several else ''} {_listed(constant)}"]
 
 
 def _split_notes(examples: Examples, parts: tuple[np.ndarray, ...], config: DataConfig) -> list[str]:
@@ -122,7 +124,7 @@ def _split_notes(examples: Examples, parts: tuple[np.ndarray, ...], config: Data
         if single:
             notes.append(f"one example only, so learned or tested but never both: class {_listed(single)}")
         trained = np.bincount(examples.targets[parts[0]], minlength=len(examples.classes))
-        missing = [examples.classes[k] for k in np.flatnonzero((trained == 0) & (counts > 1))]
+        missing = [examples.classes[k] for k in np.flatnonzero((trained == 0) & (counts != 1))]
         if missing:
             notes.append(f"without a training example, so never learned: class {_listed(missing)}")
     return notes

@@ -14,7 +14,8 @@ _HOLES = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?"})
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a table as text, without the header. lines: the line of the file on which each row ends."""
+    """The cells of a table as text, without the header. lines: the line of the file on which each row
+    ends."""
 
     names: tuple[str, ...]
     rows: list[list[str]]
@@ -40,15 +41,17 @@ def is_number(cell: str) -> bool:
 def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cells:
     """The table in the file, cells stripped of blanks. UsageError for every file that is no table.
 
-    header: whether the first row has the names of the columns; None: detected, where `target` is one of its cells
-    or text stands over numbers. Blank lines are skipped.
+    header: whether the first row has the names of the columns; None: detected, where `target` is one of its
+    cells or text stands over numbers. Blank lines are skipped.
     """
     content = _bytes(path)
     text = _decoded(path, content)
     delimiter = _delimiter(text)
     rows, lines = _parsed(path, text, delimiter)
     if not rows:
-        raise UsageError(Fault(f"{path.name} is empty", str(path), "a table: a row an example, columns by commas"))
+        raise UsageError(
+            Fault(f"{path.name} is empty", str(path), "a table: a row an example, columns by commas")
+        )
     _check_widths(path, rows, lines, delimiter)
     if len(rows[0]) < 2:
         raise UsageError(
@@ -61,9 +64,9 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
     notes = [] if delimiter == "," else [f"columns are separated by {_DELIMITERS[delimiter]}s"]
     detected = has_header(rows, target) if header is None else header
     if header is None:
-        seen = "names the columns" if detected else "is data: columns are called column_1, column_2, ..."
+        seen = "names the columns" if detected else "is data: columns are called column_0, column_1, ..."
         notes.append(f"the first row {seen} (data.header={str(not detected).lower()} if not)")
-    names, more = _named(rows[0]) if detected else ([f"column_{k + 1}" for k in range(len(rows[0]))], [])
+    names, more = _named(rows[0]) if detected else ([f"column_{k}" for k in range(len(rows[0]))], [])
     start = int(detected)
     sha = hashlib.sha256(content).hexdigest()
     return Cells(tuple(names), rows[start:], lines[start:], sha, (*notes, *more))
@@ -72,8 +75,9 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
 def has_header(rows: Sequence[Sequence[str]], target: str | int | None = None) -> bool:
     """Whether the first row names the columns.
 
-    It does where it holds the name of the target, or more of its cells are text over numbers than are numbers over
-    numbers. Without a column of numbers: where its cells differ and none of them comes again in its column.
+    It does where it holds the name of the target, or more of its cells are text over numbers than are numbers
+    over numbers. Without a column of numbers: where its cells differ and none of them comes again in its
+    column.
     """
     first, body = [cell.strip() for cell in rows[0]], rows[1:201]
     if isinstance(target, str) and target in first and not is_number(target):
@@ -116,7 +120,8 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """The separator that gives the first lines the same number of columns, the more the better; else a comma."""
+    """The separator that gives the first lines the same number of columns, the more the better; else a
+    comma."""
     head = [line for line in text[:100_000].splitlines()[:50] if line.strip()]
     best, best_score = ",", (0.0, 0)
     for delimiter in _DELIMITERS:
@@ -153,7 +158,7 @@ def _check_widths(path: Path, rows: list[list[str]], lines: list[int], delimiter
     more = f"; and {len(ragged) - 5} more lines" if len(ragged) > 5 else ""
     raise UsageError(
         Fault(
-            f"{path.name}: rows of different length: {shown}{more}",
+            f"rows of different length: {shown}{more}",
             f"{path}:{ragged[0][0]}",
             f"{width} columns separated by {_DELIMITERS[delimiter]}s in every row, as in the first",
             'a cell with the separator in it needs quotes: "a, b"',
@@ -165,7 +170,7 @@ def _named(first: list[str]) -> tuple[list[str], list[str]]:
     """Names of columns: an empty one gets its number, one that comes again a number as well."""
     names: list[str] = []
     for place, cell in enumerate(first):
-        name, count = cell or f"column_{place + 1}", 1
+        name, count = cell or f"column_{place}", 1
         while name in names:
             count += 1
             name = f"{cell}_{count}"

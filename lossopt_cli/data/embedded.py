@@ -1,4 +1,5 @@
-"""The small data sets that scikit-learn carries, read from its files: importing scikit-learn takes 0.5 s and more."""
+"""The small data sets that scikit-learn carries, read from its files: importing scikit-learn takes 0.5 s and
+more."""
 
 import csv
 import gzip
@@ -29,7 +30,9 @@ _CELL = ("radius", "texture", "perimeter", "area", "smoothness", "compactness", 
          "symmetry", "fractal dimension")  # fmt: skip
 _TABLES = {
     "iris": _Table(
-        "iris.csv", ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"), "flowers"
+        "iris.csv",
+        ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"),
+        "flowers",
     ),
     "wine": _Table(
         "wine_data.csv",
@@ -47,7 +50,8 @@ _TABLES = {
 
 
 def digits() -> Examples:
-    """1797 scans of hand-written digits, 8x8 grey levels 0..16 (Alpaydin and Kaynak 1998, the UCI test part)."""
+    """1797 scans of hand-written digits, 8x8 grey levels 0..16 (Alpaydin and Kaynak 1998, the UCI test
+    part)."""
     content, sha = _read("digits.csv.gz")
     table = np.loadtxt(io.BytesIO(content), delimiter=",", dtype=np.uint8)
     return Examples(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -52,15 +53,19 @@ class Examples:
         )
 
 
+def data_name(config: DataConfig, path: Path) -> str:
+    """What the data of a path are called: the name given beside `data.path`, else the last part of the
+    path."""
+    given = config.path is not None and config.name not in ("csv", "image_folder", path.name, config.path)
+    return Path(config.name).name if given else (path.stem if path.is_file() else path.name)
+
+
 def select(examples: Examples, config: DataConfig, seed: int) -> Examples:
-    """The examples of `data.classes`, at most `data.limit` of them; class numbers count the chosen classes from 0."""
+    """The examples of `data.classes`, at most `data.limit` of them; class numbers count the chosen classes
+    from 0."""
     if config.classes is not None:
         examples = _of_classes(examples, config.classes)
-    if config.limit is None:
-        return examples
-    if config.limit < 1:
-        raise UsageError(Fault(f"data.limit {config.limit} leaves no data", "data.limit", "a number of examples"))
-    if config.limit >= len(examples):
+    if config.limit is None or config.limit >= len(examples):
         return examples
     strata = None
     if examples.family == "classification":
@@ -84,7 +89,11 @@ def _of_classes(examples: Examples, wanted: Sequence[str | int]) -> Examples:
     if len(set(numbers)) != len(numbers) or len(numbers) < 2:
         chosen = ", ".join(str(w) for w in wanted)
         raise UsageError(
-            Fault(f"data.classes [{chosen}] does not name two different classes", "data.classes", "two or more classes")
+            Fault(
+                f"data.classes [{chosen}] does not name two different classes",
+                "data.classes",
+                "two or more classes",
+            )
         )
     numbers = sorted(numbers)
     place = np.full(len(examples.classes), -1)
@@ -94,6 +103,17 @@ def _of_classes(examples: Examples, wanted: Sequence[str | int]) -> Examples:
     return replace(
         chosen, targets=place[chosen.targets], classes=tuple(examples.classes[number] for number in numbers)
     )
+
+
+def refuse_keys(config: DataConfig, keys: tuple[str, ...], why: str) -> None:
+    """UsageError for values that these data could only drop."""
+    faults = [
+        Fault(f"data.{key} does not apply: {why}", f"data.{key}", remedy=f"leave data.{key} out")
+        for key in keys
+        if getattr(config, key) != DataConfig.model_fields[key].default
+    ]
+    if faults:
+        raise UsageError(*faults)
 
 
 def class_number(name: str | int, classes: Sequence[str], data: str) -> int:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from lossopt_cli.config.schema import DataConfig
-from lossopt_cli.data.examples import Examples, select
+from lossopt_cli.data.examples import Examples, data_name, select
 from lossopt_cli.data.pictures import SUFFIXES, hash_files, read_pictures
 from lossopt_cli.data.problem import ImageInputs
 from lossopt_cli.data.splits import TEST, TRAIN, VALIDATION
@@ -39,8 +40,8 @@ class _Listing:
 def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[str], None]) -> Examples:
     """The chosen images of a folder, uint8 [N, height, width, 3], classes sorted by name.
 
-    `data.classes` and `data.limit` are applied before anything is decoded. UsageError for a folder that has no class
-    folders, one class, no images, or a broken image.
+    `data.classes` and `data.limit` are applied before anything is decoded. UsageError for a folder that has
+    no class folders, one class, no images, or a broken image.
     """
     size = _image_size(config)
     listing = _list(root)
@@ -56,7 +57,7 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
     number = {name: k for k, name in enumerate(classes)}
     paths = np.empty(len(listing.paths), dtype=object)
     paths[:] = listing.paths
-    name = root.resolve().name
+    name = data_name(config, root.resolve())
     examples = Examples(
         name=name,
         family="classification",
@@ -73,7 +74,9 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
     return _decoded(select(examples, config, seed), root, size, announce)
 
 
-def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]) -> Examples:
+def _decoded(
+    chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]
+) -> Examples:
     """The examples with pixels in the place of paths."""
     paths = list(chosen.raw)
     said: list[str] = []
@@ -85,9 +88,14 @@ def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announc
         chosen,
         raw=pixels,
         inputs=ImageInputs((height, width, 3), 1 / 255),
-        describe=lambda classes, count: f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}",
+        describe=lambda classes, count: (
+            f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}"
+        ),
         notes=(*chosen.notes, *said),
-        facts={"sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]), "size": [height, width]},
+        facts={
+            "sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]),
+            "size": [height, width],
+        },
     )
 
 
@@ -99,13 +107,8 @@ def _image_size(config: DataConfig) -> tuple[int, int] | None:
     """[height, width] of `data.image_size`; None where it is not given."""
     if config.image_size is None:
         return None
-    given = config.image_size
-    size = [given, given] if isinstance(given, int) else given
-    if len(size) != 2 or min(size) < 1:
-        raise UsageError(
-            Fault(f"data.image_size {given} is no size", "data.image_size", "pixels: 64, or [height, width]")
-        )
-    return size[0], size[1]
+    size = config.image_size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -127,7 +130,9 @@ def _list(root: Path) -> _Listing:
             return _class_folders(root)
         return _part_folders(root, folders, parts)
     except OSError as error:
-        raise UsageError(Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))) from error
+        raise UsageError(
+            Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))
+        ) from error
 
 
 def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _Listing:
@@ -153,7 +158,8 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _L
 
 
 def _class_folders(root: Path) -> _Listing:
-    """The images in the class folders of a folder; UsageError that says what was seen where there are none."""
+    """The images in the class folders of a folder; UsageError that says what was seen where there are
+    none."""
     folders, files = _visible(root)
     paths, labels, empty, nested = [], [], [], 0
     for folder in folders:
@@ -175,7 +181,7 @@ def _class_folders(root: Path) -> _Listing:
     return _Listing(paths, labels, None, tuple(notes))
 
 
-def _refuse(root: Path, folders: list[Path], files: list[Path]) -> None:
+def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
     """Says what was seen in a folder without class folders, and where they seem to be."""
     remedy = None
     deeper = [f for f in folders if any(_images_in(inner) or _has_parts(inner) for inner in _visible(f)[0])]
@@ -192,12 +198,16 @@ def _refuse(root: Path, folders: list[Path], files: list[Path]) -> None:
         tables = [f for f in files if f.suffix.lower() in (".csv", ".tsv")]
         remedy = f"--data {tables[0]}" if tables else None
     elif folders:
-        seen = f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
+        seen = (
+            f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
+        )
         seen = seen.replace(", ...", "") if len(folders) == 1 else seen
         remedy = "images end in " + ", ".join(sorted(SUFFIXES)[:6]) + ", ..."
     else:
         seen = "the folder is empty"
-    raise UsageError(Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy))
+    raise UsageError(
+        Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy)
+    )
 
 
 def _has_parts(folder: Path) -> bool:

@@ -1,4 +1,5 @@
-"""A problem: the arrays of three splits, the task, and what turns raw data into what a model eats. NumPy only."""
+"""A problem: the arrays of three splits, the task, and what turns raw data into what a model eats. NumPy
+only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """Images in Keras's default layout, uint8 or float, [N, height, width, channels]; the model eats scale * x.
+    """Images in Keras's default layout, uint8 or float, [N, height, width, channels]; the model eats scale *
+    x.
 
     scale: 1/255 for uint8 photographs, 1/16 for digits, 1.0 for floats that the user scaled.
     """
@@ -42,7 +44,8 @@ class TableInputs:
     kind: Literal["table"] = "table"
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
-        """[N, columns] raw -> float32 [N, features]: numeric standardised, categorical one-hot, in column order."""
+        """[N, columns] raw -> float32 [N, features]: numeric standardised, categorical one-hot, in column
+        order."""
         parts = []
         for place, column in enumerate(self.columns):
             values = raw[:, place]
@@ -67,8 +70,8 @@ class ArrayInputs:
 
 @dataclass(frozen=True)
 class Split:
-    """Raw inputs [n, ...], targets [n] (class numbers int64, or float64 in the target's own units), and which rows
-    of the whole data set these are, [n]."""
+    """Raw inputs [n, ...], targets [n] (class numbers int64, or float64 in the target's own units), and which
+    rows of the whole data set these are, [n]."""
 
     inputs: np.ndarray
     targets: np.ndarray

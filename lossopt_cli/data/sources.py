@@ -3,22 +3,92 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lossopt_cli.catalogue.lookup import plain
+from lossopt_cli.catalogue.datasets import DATASETS
+from lossopt_cli.catalogue.lookup import names_of, nearest, plain
 from lossopt_cli.catalogue.rows import Task
 from lossopt_cli.config.schema import DataConfig
-from lossopt_cli.data import embedded
+from lossopt_cli.data import downloads, embedded, images, synthetic, tables
 from lossopt_cli.data.assembly import problem_of
-from lossopt_cli.data.examples import Examples, select
+from lossopt_cli.data.examples import Examples, refuse_keys, select
 from lossopt_cli.data.problem import Problem
-from lossopt_cli.data.splits import check_shares
 from lossopt_cli.errors import Fault, UsageError
 
-
-def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce: Callable[[str], None]) -> Problem:
-    check_shares(config)
-    examples = embedded.LOADERS[plain_names()[plain(config.name)]]()
-    return problem_of(select(examples, config, seed), config, seed)
+_TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+_TABLE_KEYS = ("target", "header", "missing", "task")
 
 
-def plain_names():
-    return {plain(n): n for n in embedded.LOADERS}
+def load(
+    config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce: Callable[[str], None]
+) -> Problem:
+    """The problem that the config names, split and with training statistics.
+
+    tasks: what the chosen loss serves, None where no loss was named; it decides what the numbers in the
+    target of a table mean. seed: the training seed, for `data.split_seed: seed`. announce: told what takes
+    long. What a user must know of how the data were read is in the problem's notes. Data of
+    `file.py:function` are `arrays.from_arrays`.
+    """
+    if config.path is None and (name := _named(config.name)) is not None:
+        return problem_of(select(_by_name(name, config, announce), config, seed), config, seed)
+    path = Path(config.path or config.name).expanduser()
+    if path.is_dir():
+        refuse_keys(config, _TABLE_KEYS, f"{path.name} is a folder of images")
+        return problem_of(images.read_images(path, config, seed, announce), config, seed)
+    _check_file(path, config)
+    refuse_keys(config, ("image_size",), f"{path.name} is a table")
+    return problem_of(select(tables.read_table(path, config, tasks), config, seed), config, seed)
+
+
+def _named(name: str) -> str | None:
+    """The data set of the catalogue that is meant, or None."""
+    return next((row.name for row in DATASETS if plain(name) in map(plain, names_of(row))), None)
+
+
+def _by_name(name: str, config: DataConfig, announce: Callable[[str], None]) -> Examples:
+    if name in ("csv", "image_folder"):
+        raise UsageError(
+            Fault(f"data '{name}' needs a path", "data.path", "the file or folder", "--data PATH says both")
+        )
+    refuse_keys(config, (*_TABLE_KEYS, "image_size"), f"{name} has its own target and size")
+    if name in synthetic.LOADERS:
+        return synthetic.LOADERS[name](config.settings)
+    if config.settings:
+        raise UsageError(Fault(f"{name} has no setting '{next(iter(config.settings))}'", "data"))
+    return downloads.download(name, announce) if name in downloads.NAMES else embedded.LOADERS[name]()
+
+
+def _check_file(path: Path, config: DataConfig) -> None:
+    """UsageError unless the path is a file that may be a table."""
+    if not path.exists():
+        raise UsageError(_missing(path, config))
+    suffix = path.suffix.lower()
+    if suffix in _TABLE_SUFFIXES:
+        return
+    remedy = f"--data {path.parent}" if suffix in images.SUFFIXES else None
+    if suffix in (".zip", ".gz", ".tgz", ".tar", ".7z"):
+        remedy = f"unpack it first, and name what comes out: --data {path.stem}"
+    elif suffix == ".py":
+        remedy = f"name the function that returns the data: --data {path}:FUNCTION"
+    raise UsageError(
+        Fault(
+            f"cannot read data from {path.name}",
+            str(path),
+            "a .csv file or a folder of class folders",
+            remedy,
+        )
+    )
+
+
+def _missing(path: Path, config: DataConfig) -> Fault:
+    if config.path is None and path.parent == Path() and not path.suffix:
+        near = nearest(config.name, [row.name for row in DATASETS])
+        return Fault(
+            f"unknown data '{config.name}'",
+            "data.name",
+            "a name of `lossopt list data`, a folder, a .csv file or file.py:function",
+            f"did you mean {' or '.join(near)}?" if near else None,
+        )
+    near = nearest(path.name, [e.name for e in path.parent.iterdir()]) if path.parent.is_dir() else []
+    remedy = f"did you mean {path.parent / near[0]}?" if near else None
+    if not path.parent.is_dir():
+        remedy = f"there is no folder {path.parent}"
+    return Fault(f"no such file or folder: {path}", "data.path", remedy=remedy)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from lossopt_cli.config.schema import DataConfig
-from lossopt_cli.errors import Fault, UsageError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -21,37 +20,13 @@ def split_seed(config: DataConfig, seed: int) -> int:
     return seed if config.split_seed == "seed" else config.split_seed
 
 
-def check_shares(config: DataConfig) -> None:
-    """UsageError unless `data.split` is three shares, none negative, of sum 1, the first above 0."""
-    shares = config.split
-    if len(shares) != 3:
-        what = f"data.split has {len(shares)} shares"
-    elif not all(np.isfinite(shares)) or min(shares) < 0:
-        what = f"data.split {_spell(shares)} has a share that is negative or no number"
-    elif abs(sum(shares) - 1) > 1e-6:
-        what = f"data.split {_spell(shares)} sums to {sum(shares):g}"
-    elif shares[0] == 0:
-        what = f"data.split {_spell(shares)} leaves nothing to train on"
-    elif config.split_seed != "seed" and config.split_seed < 0:
-        raise UsageError(Fault(f"data.split_seed {config.split_seed} is negative", "data.split_seed", "0 or more"))
-    else:
-        return
-    raise UsageError(
-        Fault(
-            what,
-            "data.split",
-            "the shares of train, validation and test, with sum 1; all but the first may be 0",
-            "for example data.split=[0.7,0.2,0.1]",
-        )
-    )
-
-
 def largest_remainder(shares: np.ndarray, count: int) -> np.ndarray:
-    """Whole numbers with sum `count`, each floor or ceiling of share * count; int64, shape of shares.
+    """Whole numbers with sum `count`, each floor or ceiling of its share; int64 [parts].
 
     The largest fractions are rounded up (Hamilton's method); of equal fractions the first.
     """
-    ideal = np.asarray(shares, dtype=np.float64) * count
+    shares = np.asarray(shares, dtype=np.float64)
+    ideal = shares / shares.sum() * count
     whole = np.floor(ideal + 1e-9).astype(np.int64)
     order = np.argsort(-np.round(ideal - whole, 9), kind="stable")
     whole[order[: count - whole.sum()]] += 1
@@ -80,8 +55,11 @@ def quotas(counts: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     return table
 
 
-def draw(labels: np.ndarray | None, count: int, shares: Sequence[float], rng: np.random.Generator) -> np.ndarray:
-    """The part of each of `count` rows, int64 [count], shares met exactly; by class where labels are given."""
+def draw(
+    labels: np.ndarray | None, count: int, shares: Sequence[float], rng: np.random.Generator
+) -> np.ndarray:
+    """The part of each of `count` rows, int64 [count], shares met exactly; by class where labels are
+    given."""
     part = np.empty(count, dtype=np.int64)
     groups = np.zeros(count, dtype=np.int64) if labels is None else labels
     kinds, groups = np.unique(groups, return_inverse=True)
@@ -93,7 +71,8 @@ def draw(labels: np.ndarray | None, count: int, shares: Sequence[float], rng: np
 
 
 def subset(labels: np.ndarray | None, count: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """`size` of `count` rows in their order, int64 [size]; every class keeps its share where labels are given."""
+    """`size` of `count` rows in their order, int64 [size]; every class keeps its share where labels are
+    given."""
     return np.flatnonzero(draw(labels, count, (size / count, 1 - size / count), rng) == 0)
 
 
@@ -103,10 +82,9 @@ def divide(
     """Row numbers of train, validation and test; together every row once.
 
     labels: int64 [count], None for a regression. given: the part that the source itself gave each row, int64
-    [count], None where it gave none. A part that the source gives is kept; one that it does not give is drawn from
-    the rows given to train, by the shares of `data.split` among the parts that are not given.
+    [count], None where it gave none. A part that the source gives is kept; one that it does not give is drawn
+    from the rows given to train, by the shares of `data.split` among the parts that are not given.
     """
-    check_shares(config)
     given = np.zeros(count, dtype=np.int64) if given is None else given
     open_parts = [p for p in (TRAIN, VALIDATION, TEST) if p == TRAIN or not (given == p).any()]
     pool = np.flatnonzero(given == TRAIN)
@@ -124,7 +102,8 @@ def divide(
 
 
 def _random_split(count: int, shares: np.ndarray, seed: int) -> list[np.ndarray]:
-    """torch's random_split of range(count): lengths int(share * count), the rest to the last part, in its order."""
+    """torch's random_split of range(count): lengths int(share * count), the rest to the last part, in its
+    order."""
     import torch
 
     lengths = [int(share * count) for share in shares[:-1]]
@@ -133,7 +112,3 @@ def _random_split(count: int, shares: np.ndarray, seed: int) -> list[np.ndarray]
         range(count), lengths, generator=torch.Generator().manual_seed(seed)
     )
     return [np.asarray(part.indices, dtype=np.int64) for part in parts]
-
-
-def _spell(shares: Sequence[float]) -> str:
-    return "[" + ", ".join(f"{s:g}" for s in shares) + "]"

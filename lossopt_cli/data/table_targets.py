@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Target:
 def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -> tuple[int, str]:
     """The place of the target column from 0, and the note that says so.
 
-    target: a name, a position from 1 (from -1 at the end), a text that is such a position, or None: the last.
+    target: a name, a position (0 is the first, -1 the last), a text that is such a position, or None: the
+    last.
     """
     if target is None:
         return len(names) - 1, f"target: the last column, '{names[-1]}' (--target names another)"
@@ -47,19 +48,21 @@ def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -
                 f"{path.name} has no column '{target}'",
                 "data.target",
                 f"columns of {path.name}: {shown}",
-                f"did you mean --target {close[0]}?" if close else f"a position works as well: --target {len(names)}",
+                f"did you mean --target {close[0]}?"
+                if close
+                else f"a position works as well: --target {len(names) - 1}",
             )
         ) from None
-    if not 1 <= abs(position) <= len(names):
+    if not -len(names) <= position < len(names):
         raise UsageError(
             Fault(
                 f"{path.name} has no column {position}",
                 "data.target",
-                f"a position from 1 to {len(names)} (or -1 for the last), or a name",
+                f"a position from 0 to {len(names) - 1} (-1 is the last), or a name",
             )
         )
-    place = position - 1 if position > 0 else len(names) + position
-    return place, f"target: column {place + 1} of {len(names)}, '{names[place]}'"
+    place = position % len(names)
+    return place, f"target: column {place} of 0 to {len(names) - 1}, '{names[place]}'"
 
 
 def read_target(
@@ -67,10 +70,10 @@ def read_target(
 ) -> Target:
     """The target with its task. First what `data.task` says, then what the cells and the loss allow.
 
-    task: `data.task`. tasks: what the loss serves; None where no loss was named. Text means classes, fractions mean
-    numbers. Whole numbers follow the loss where it serves one of the two; else few distinct values (at most 20, and
-    a fifth of the rows) are classes, except that a loss that serves both, which are the losses of regression, takes
-    them as numbers where there are more than two.
+    task: `data.task`. tasks: what the loss serves; None where no loss was named. Text means classes,
+    fractions mean numbers. Whole numbers follow the loss where it serves one of the two; else few distinct
+    values (at most 20, and a fifth of the rows) are classes, except that a loss that serves both, which are
+    the losses of regression, takes them as numbers where there are more than two.
     """
     column = [row[place] for row in cells.rows]
     if task == "classification":
@@ -95,9 +98,13 @@ def read_target(
     few = distinct <= 2 if tasks is not None else distinct <= min(_FEW, max(2, len(values) // 5))
     name = cells.names[place]
     if few:
-        note = f"'{name}' has {distinct} different whole numbers, taken as classes (data.task=regression if not)"
+        note = (
+            f"'{name}' has {distinct} different whole numbers, taken as classes (data.task=regression if not)"
+        )
         return _classes(path, cells, place, column, (note,))
-    note = f"'{name}' has {distinct} different whole numbers, taken as numbers (data.task=classification if not)"
+    note = (
+        f"'{name}' has {distinct} different whole numbers, taken as numbers (data.task=classification if not)"
+    )
     return _numbers(path, cells, place, column, (note,))
 
 
@@ -140,7 +147,11 @@ def _numbers(path: Path, cells: Cells, place: int, column: list[str], notes: tup
     if len(infinite):
         line = cells.lines[infinite[0]]
         raise UsageError(
-            Fault(f"target '{cells.names[place]}' is infinite in line {line}", f"{path}:{line}", "finite numbers")
+            Fault(
+                f"target '{cells.names[place]}' is infinite in line {line}",
+                f"{path}:{line}",
+                "finite numbers",
+            )
         )
     if values.min() == values.max():
         _refuse_constant(path, cells.names[place], column[0])
@@ -154,12 +165,14 @@ def label_codes(column: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """
     if all(is_number(cell) for cell in column):
         distinct, codes = np.unique(np.array(column, dtype=np.float64), return_inverse=True)
-        return tuple(f"{v:.0f}" if v == round(v) else repr(float(v)) for v in distinct), codes.astype(np.int64)
+        return tuple(f"{v:.0f}" if v == round(v) else repr(float(v)) for v in distinct), codes.astype(
+            np.int64
+        )
     names, codes = np.unique(np.array(column), return_inverse=True)
     return tuple(str(n) for n in names), codes.astype(np.int64)
 
 
-def _refuse_constant(path: Path, name: str, value: str) -> None:
+def _refuse_constant(path: Path, name: str, value: str) -> NoReturn:
     raise UsageError(
         Fault(
             f"target '{name}' is '{value}' in every row: there is nothing to learn",
@@ -170,7 +183,7 @@ def _refuse_constant(path: Path, name: str, value: str) -> None:
     )
 
 
-def _refuse_fractions(path: Path, cells: Cells, place: int, row: int) -> None:
+def _refuse_fractions(path: Path, cells: Cells, place: int, row: int) -> NoReturn:
     line = cells.lines[row]
     raise UsageError(
         Fault(

@@ -8,7 +8,7 @@ import numpy as np
 from lossopt_cli.catalogue.rows import Task
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.delimited import Cells, is_hole, is_number, read_cells
-from lossopt_cli.data.examples import Examples
+from lossopt_cli.data.examples import Examples, data_name
 from lossopt_cli.data.problem import Column
 from lossopt_cli.data.table_targets import label_codes, read_target, target_place
 from lossopt_cli.errors import Fault, UsageError
@@ -17,8 +17,9 @@ _CATEGORIES_AT_MOST = 100
 
 
 def read_table(path: Path, config: DataConfig, tasks: tuple[Task, ...] | None) -> Examples:
-    """The examples of a csv file: float64 [N, columns], NaN where a cell is missing, categories as codes in the order
-    of their names. A column is numeric where every cell is a number, categorical where hardly any is."""
+    """The examples of a csv file: float64 [N, columns], NaN where a cell is missing, categories as codes in
+    the order of their names. A column is numeric where every cell is a number, categorical where hardly any
+    is."""
     cells = read_cells(path, config.header, config.target)
     _check_rows(path, cells)
     place, target_note = target_place(path, cells.names, config.target)
@@ -28,14 +29,14 @@ def read_table(path: Path, config: DataConfig, tasks: tuple[Task, ...] | None) -
     columns, values = _columns(path, cells, place)
     categorical = [c.name for c in columns if c.categories is not None]
     column_notes = [f"one-hot: {', '.join(categorical)}"] if categorical else []
-    name = cells.names[place]
+    name, called = cells.names[place], data_name(config, path)
     return Examples(
-        name=path.stem,
+        name=called,
         family=target.family,
         raw=values,
         targets=target.values,
         inputs=columns,
-        describe=lambda classes, count: _description(path.stem, count, columns, name, classes),
+        describe=lambda classes, count: _description(called, count, columns, name, classes),
         classes=target.classes,
         target=name,
         notes=(*cells.notes, target_note, *target.notes, *decimal_notes, *missing_notes, *column_notes),
@@ -78,7 +79,7 @@ def _without_holes(path: Path, cells: Cells, place: int, missing: str) -> tuple[
         keep = [r for r in range(len(cells.rows)) if r not in bad]
         if len(keep) < 2:
             raise UsageError(
-                Fault(f"{path.name}: {len(keep)} rows are left without {count}", str(path), "two or more",
+                Fault(f"{len(keep)} rows are left without {count}", str(path), "two or more",
                       "data.missing=mean fills them with the mean of the training rows")
             )  # fmt: skip
         kept = replace(cells, rows=[cells.rows[r] for r in keep], lines=[cells.lines[r] for r in keep])
@@ -96,7 +97,7 @@ def _without_holes(path: Path, cells: Cells, place: int, missing: str) -> tuple[
     )
     raise UsageError(
         Fault(
-            f"{path.name}: {what}",
+            what,
             f"{path}:{cells.lines[row]}",
             "a value in every cell",
             "data.missing=drop leaves such rows out"
@@ -121,7 +122,8 @@ def _with_points(cells: Cells) -> tuple[Cells, list[str]]:
 
 
 def _columns(path: Path, cells: Cells, target: int) -> tuple[tuple[Column, ...], np.ndarray]:
-    """The columns but the target and their values, float64 [N, columns]; all that is wrong with them at once."""
+    """The columns but the target and their values, float64 [N, columns]; all that is wrong with them at
+    once."""
     columns, values, faults = [], [], []
     for place, name in enumerate(cells.names):
         if place == target:
@@ -136,7 +138,7 @@ def _columns(path: Path, cells: Cells, target: int) -> tuple[tuple[Column, ...],
     if all(np.nanmin(v) == np.nanmax(v) for v in values if not np.isnan(v).all()):
         raise UsageError(
             Fault(
-                f"{path.name}: every column but the target has one value only: there is nothing to learn from",
+                "every column but the target has one value only: nothing to learn from",
                 str(path),
                 "a column with different values",
             )
@@ -162,13 +164,15 @@ def _column(path: Path, cells: Cells, place: int, name: str) -> tuple[Column, np
     line, cell = bad[0]
     if len(bad) < 0.1 * len(present):
         more = f" and {len(bad) - 1} more like it" if len(bad) > 1 else ""
-        fault = Fault(f"column '{name}' has numbers, but '{cell}' in line {line}{more}", f"{path}:{line}", "a number")
+        fault = Fault(
+            f"column '{name}' has numbers, but '{cell}' in line {line}{more}", f"{path}:{line}", "a number"
+        )
         return Column(name), values, fault
     categories, codes = label_codes(present)
     values[full] = codes
     if len(categories) > _CATEGORIES_AT_MOST:
         fault = Fault(
-            f"column '{name}' is text with {len(categories)} different values, the first '{cell}' in line {line}",
+            f"column '{name}' is text with {len(categories)} different values ('{cell}' in line {line})",
             str(path),
             f"numbers, or at most {_CATEGORIES_AT_MOST} categories",
             "leave the column out of the file (names and dates of examples are nothing to learn from)",

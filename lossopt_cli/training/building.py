@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lossopt_cli.catalogue.optimizers import optimizer_named
+from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.catalogue.rows import OptimizerRow
 from lossopt_cli.config.schema import Config, Part
 from lossopt_cli.data.problem import ImageInputs, Problem
@@ -51,12 +52,15 @@ class UserParts:
 
 def user_parts(config: Config, folder: Path) -> UserParts:
     """Loads what the config names as `file.py:name`; relative files are looked for in `folder`."""
-    named = {"loss": config.loss, "optimizer": config.optimizer, "model": config.model, "data": config.data}
+    named = {"loss": config.loss, "optimizer": config.optimizer, "model": config.model}
+    references = {part: value.name for part, value in named.items() if value is not None}
+    data = config.data
+    references["data"] = f"{data.path}:{data.name.rpartition(':')[2]}" if data.path else data.name
     return UserParts(
         {
-            part: load_object(value.name, f"--{'opt' if part == 'optimizer' else part}", folder)
-            for part, value in named.items()
-            if value is not None and ".py:" in value.name
+            part: load_object(reference, f"--{'opt' if part == 'optimizer' else part}", folder)
+            for part, reference in references.items()
+            if is_user_code(reference)
         }
     )
 

@@ -12,27 +12,14 @@ from typing import Any, Literal
 
 import keras
 
+from lossopt_cli.catalogue.models import model_named
+from lossopt_cli.catalogue.rows import ModelRow
 from lossopt_cli.data.problem import ArrayInputs, ImageInputs, TableInputs
 from lossopt_cli.errors import Fault, UsageError
 
 Inputs = ImageInputs | TableInputs | ArrayInputs
 Layout = Literal["channels_first", "channels_last"]
 Precision = Literal["float32", "bfloat16"]
-
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "linear": {},
-    "mlp": {"hidden": [128, 128], "dropout": 0.0, "batch_norm": False, "activation": "relu"},
-    "minicnn": {
-        "filters": [32, 64],
-        "hidden": [128],
-        "dropout": 0.0,
-        "batch_norm": False,
-        "pooling": "max",
-        "activation": "relu",
-    },
-    "lenet": {"pooling": "max", "activation": "relu"},
-    "resnet20": {"shortcut": "A"},
-}
 
 
 def build(
@@ -48,27 +35,29 @@ def build(
     The variables are float32 in either precision, and the same arrays in the same order in either layout.
     Raises UsageError for a value that the model cannot use and for inputs that do not fit it.
     """
-    values = {**DEFAULTS[name], **settings}
-    _check(name, values)
-    if name in _IMAGES:
-        _check_image(name, values, inputs)
+    row = model_named(name)
+    values = {setting.name: setting.default for setting in row.settings} | dict(settings)
+    _check_activation(row, values)
+    if row.inputs == "image":
+        _check_image(row, values, inputs)
+    layout = layout if isinstance(inputs, ImageInputs) else "channels_last"
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     x = keras.Input(core_shape(inputs, layout), dtype="float32", name="inputs")
-    y = _BUILDERS[name](_Parts(layout, policy, values), x)
+    y = _BUILDERS[row.name](_Parts(layout, policy, values), x)
     y = keras.layers.Dense(units, dtype=policy, name="head")(y)
     if precision == "bfloat16":
         y = keras.layers.Identity(dtype="float32", name="float32")(y)
-    return keras.Model(x, y, name=name)
+    return keras.Model(x, y, name=row.name)
 
 
 def core_shape(inputs: Inputs, layout: Layout) -> tuple[int, ...]:
     """The shape of one example as a model of that layout takes it.
 
-    Images, and arrays [height, width, channels] from a user's function, follow the layout; others do not.
+    Images follow the layout; arrays from a user's function are eaten as they are, whatever they hold.
     """
     if isinstance(inputs, TableInputs):
         return (inputs.features,)
-    if len(inputs.shape) == 3 and layout == "channels_first":
+    if isinstance(inputs, ImageInputs) and layout == "channels_first":
         height, width, channels = inputs.shape
         return (channels, height, width)
     return tuple(inputs.shape)
@@ -193,21 +182,20 @@ def _residual(parts: _Parts, x, filters: int, stride: int, name: str):
     y = parts.activate(y, f"{name}_1_activation", "relu")
     y = _conv_norm(parts, y, filters, f"{name}_2")
     if stride > 1 and parts.settings["shortcut"] == "A":
-        x = _subsample(parts, x, filters, name)
+        x = _subsample(parts, x, name)
     elif stride > 1:
         x = _conv_norm(parts, x, filters, f"{name}_shortcut", size=1, stride=stride)
     y = keras.layers.Add(dtype=parts.policy, name=f"{name}_add")([y, x])
     return parts.activate(y, f"{name}_2_activation", "relu")
 
 
-def _subsample(parts: _Parts, x, filters: int, name: str):
-    """Option A: every second pixel, and zeros for the channels that x lacks; no weights."""
-    layers, axis = keras.layers, 1 if parts.layout == "channels_first" else 3
+def _subsample(parts: _Parts, x, name: str):
+    """Option A: every second pixel, and zeros for the channels that x lacks (half of them); no weights."""
+    layers, axis = keras.layers, 1 if parts.layout == "channels_first" else -1
     options = {"data_format": parts.layout, "dtype": parts.policy, "name": f"{name}_subsample"}
     x = layers.AveragePooling2D(1, strides=2, **options)(x)
-    missing = filters - x.shape[axis]
-    widths = tuple((0, missing if place == axis else 0) for place in range(4))
-    return keras.ops.pad(x, widths)
+    zeros = layers.Rescaling(0.0, dtype=parts.policy, name=f"{name}_zeros")(x)
+    return layers.Concatenate(axis=axis, dtype=parts.policy, name=f"{name}_widen")([x, zeros])
 
 
 _BUILDERS: Mapping[str, Callable] = {
@@ -217,7 +205,8 @@ _BUILDERS: Mapping[str, Callable] = {
     "lenet": _lenet,
     "resnet20": _resnet20,
 }
-_IMAGES = ("minicnn", "lenet", "resnet20")
+# How often a model halves its images; minicnn once for each of its filters.
+_HALVINGS = {"lenet": 2, "resnet20": 0}
 
 
 def _sides(x, layout: Layout) -> tuple[int, int]:
@@ -228,45 +217,30 @@ def _widths(value: int | list[int]) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
-def _check_image(name: str, values: Mapping[str, Any], inputs: Inputs) -> None:
+def _check_image(row: ModelRow, values: Mapping[str, Any], inputs: Inputs) -> None:
     """Images [height, width, channels], large enough to be halved as often as the model pools."""
     if isinstance(inputs, TableInputs) or len(inputs.shape) != 3:
-        got = "a table" if isinstance(inputs, TableInputs) else f"arrays of shape {inputs.shape}"
+        got = "a table" if isinstance(inputs, TableInputs) else f"arrays of shape {list(inputs.shape)}"
         expected = "images [height, width, channels]"
-        raise UsageError(Fault(f"{name} cannot read {got}", "model", expected, "try --model mlp"))
-    halvings = {"minicnn": len(_widths(values.get("filters", []))), "lenet": 2, "resnet20": 0}[name]
+        raise UsageError(Fault(f"{row.name} cannot read {got}", "--model", expected, "try --model mlp"))
+    halvings = _HALVINGS[row.name] if row.name in _HALVINGS else len(_widths(values["filters"]))
     height, width, _ = inputs.shape
-    if min(height, width) < 2**halvings:
-        what = f"images of {height}x{width} are too small for {name}, which halves them {halvings} times"
+    least = 2**halvings
+    if min(height, width) < least:
+        what = f"images of {height}x{width} are too small for {row.name}, which halves them {halvings} times"
         remedy = "set data.image_size, or try --model mlp"
-        raise UsageError(Fault(what, "model", f"at least {2**halvings}x{2**halvings} pixels", remedy))
+        raise UsageError(Fault(what, "--model", f"at least {least}x{least} pixels", remedy))
 
 
-def _check(name: str, values: Mapping[str, Any]) -> None:
-    """All values that the model cannot use, in one go."""
-    faults = [fault for key, value in values.items() if (fault := _fault(name, key, value))]
-    if faults:
-        raise UsageError(*faults)
-
-
-def _fault(name: str, key: str, value: Any) -> Fault | None:
-    known = {"pooling": ("max", "average"), "shortcut": ("A", "B"), "batch_norm": (True, False)}
-    right, expected, remedy = True, "", None
-    if key in ("hidden", "filters"):
-        widths = value if isinstance(value, list) else [value]
-        right = all(isinstance(w, int) and not isinstance(w, bool) and w > 0 for w in widths)
-        expected = "a list of positive whole numbers, such as [128, 64]"
-    elif key == "dropout":
-        right = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
-        expected = "a number from 0 to below 1"
-    elif key == "activation":
-        activations = _activations()
-        right, expected = value in activations, "an activation of Keras"
-        near = get_close_matches(str(value), activations, 1)
-        remedy = f"did you mean {near[0]}?" if near else None
-    elif key in known:
-        right, expected = value in known[key], " or ".join(str(k) for k in known[key])
-    return None if right else Fault(f"{name} cannot use {key} = {value!r}", f"model.{key}", expected, remedy)
+def _check_activation(row: ModelRow, values: Mapping[str, Any]) -> None:
+    """The catalogue knows the settings but not the functions of keras.activations."""
+    name = values.get("activation", "relu")
+    if name not in (known := _activations()):
+        near = get_close_matches(str(name), known, 1)
+        remedy = f"did you mean {near[0]}?" if near else "one of " + ", ".join(known)
+        raise UsageError(
+            Fault(f"unknown activation {name!r}", f"model.activation of {row.name}", "one of Keras's", remedy)
+        )
 
 
 def _activations() -> list[str]:

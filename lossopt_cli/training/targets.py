@@ -3,6 +3,7 @@
 Between them stands the objective: what one loss means on one task (encoding, width of the head, activation).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -52,7 +53,7 @@ def encoded(problem: Problem, fit: Fit, targets: np.ndarray) -> np.ndarray:
     """Targets of a split, [n] -> the array that `fit.targets` names, int64 or float32."""
     if fit.targets == "numbers":
         values = targets if fit.own_units else (targets - problem.target_mean) / problem.target_deviation
-        return values.reshape(len(targets), -1).astype(np.float32)
+        return values.reshape(len(targets), math.prod(targets.shape[1:])).astype(np.float32)
     if fit.targets == "integer":
         return targets.astype(np.int64)
     if fit.targets == "binary" or (fit.targets == "signs" and fit.units == "one"):

@@ -1,0 +1,66 @@
+"""What every test file may use: the shared real data, and `lossopt train` run in this process."""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def shared_file(name: str) -> Path:
+    """A file of the shared real data; skips the test where they are not beside the project."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the shared data are not beside the project: no shared/data/{name}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def cifar10_6k(tmp_path_factory) -> Path:
+    """CIFAR-10 as class folders of JPEG files, train/ and test/."""
+    folder = tmp_path_factory.mktemp("images")
+    with zipfile.ZipFile(shared_file("cifar10-6k.zip")) as archive:
+        archive.extractall(folder)
+    return folder / "cifar10-6k"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How `lossopt train` ended: exit code, what reached stdout and stderr, result.json (None without a run)."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path | None
+    result: dict[str, Any] | None
+
+
+@pytest.fixture
+def train(tmp_path, capsys) -> Callable[..., Trained]:
+    """train("--loss", "huber", ...): `lossopt train` in this process, with its logs in a folder of the test."""
+    from lossopt_cli.__main__ import run
+
+    logs = tmp_path / "logs"
+
+    def trained(*arguments: str | Path | float) -> Trained:
+        before = set(logs.iterdir()) if logs.exists() else set()
+        capsys.readouterr()
+        words = [str(argument) for argument in arguments]
+        code = run(["train", *words, *([] if "--logs" in words else ["--logs", str(logs)])])
+        out, err = capsys.readouterr()
+        new = sorted(set(logs.iterdir()) - before) if logs.exists() else []
+        folder = new[0] if new else None
+        result = json.loads((folder / "result.json").read_text()) if folder and (folder / "result.json").exists() else None
+        return Trained(code, out, err, folder, result)
+
+    return trained
