@@ -49,7 +49,7 @@ def data(incomplete: str) -> Offer:
     from lossopt_cli.catalogue.datasets import DATASETS
 
     names = [(row.name, row.contents) for row in DATASETS if row.name.startswith(incomplete)]
-    paths = [(path, "") for path in _paths(incomplete, (".csv", ".py"))]
+    paths = [(path, "") for path in _paths(incomplete, (".csv", ".tsv", ".py"))]
     return names + (paths if incomplete or not names else [])
 
 

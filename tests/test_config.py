@@ -75,6 +75,20 @@ def test_another_name_replaces_a_part_whole_and_the_same_name_keeps_it(tmp_path,
     assert {key: settings[key] for key in expected} == expected
 
 
+def test_a_rate_without_an_optimizer_is_for_whichever_is_named(tmp_path):
+    found = from_text(tmp_path, "optimizer: {learning_rate: 0.25}\n", optimizer="sgd").config.optimizer
+    assert (found.name, found.settings["learning_rate"]) == ("sgd", 0.25)
+
+
+def test_another_file_of_the_same_name_is_other_data(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.csv").write_text("a,b\n1,2\n")
+    text = f"data: {{name: '{tmp_path}/one/t.csv', target: a}}\n"
+    assert from_text(tmp_path, text, data=f"{tmp_path}/one/t.csv").config.data.target == "a"
+    assert from_text(tmp_path, text, data=f"{tmp_path}/two/t.csv").config.data.target is None
+
+
 def test_what_a_replaced_part_loses_is_said(tmp_path):
     (note,) = from_text(tmp_path, SGD, optimizer="adam").notes
     assert note == "optimizer adam (--opt) replaces sgd (mine.yaml:1) with its learning_rate, momentum"

@@ -137,7 +137,13 @@ def test_parts_may_be_empty():
     assert problem.notes == ()
 
 
-FACTS = [{"split_seed": 7}, {"classes": [1, 2]}, {"limit": 50}, {"split": [0.6, 0.2, 0.2]}, {"split_method": "random"}]
+FACTS = [
+    {"split_seed": 7},
+    {"classes": [1, 2]},
+    {"limit": 50},
+    {"split": [0.6, 0.2, 0.2]},
+    {"split_method": "random"},
+]
 
 
 @pytest.mark.parametrize("keys", FACTS, ids=str)
@@ -187,7 +193,12 @@ def test_synthetic_regression_is_100_by_10_unless_said():
 
 @pytest.mark.parametrize(
     ("signal", "settings", "least", "most"),
-    [(0.0, {}, 0, 0.3), (4.0, {}, 0.95, 1), (0.0, {"shape": [4, 4, 3]}, 0, 0.3), (0.6, {"shape": [4, 4, 3]}, 0.95, 1)],
+    [
+        (0.0, {}, 0, 0.3),
+        (4.0, {}, 0.95, 1),
+        (0.0, {"shape": [4, 4, 3]}, 0, 0.3),
+        (0.6, {"shape": [4, 4, 3]}, 0.95, 1),
+    ],
 )
 def test_synthetic_classes_are_as_far_apart_as_the_signal(signal, settings, least, most):
     drawn = synthetic.synthetic_classification({"samples": 2000, "signal": signal, **settings})

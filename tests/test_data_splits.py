@@ -1,7 +1,5 @@
 """Splits: shares met exactly, every row once, the same for the same seed."""
 
-from math import ceil, floor
-
 import numpy as np
 import pytest
 
@@ -111,11 +109,3 @@ def test_a_subset_keeps_order_and_classes():
 def test_streams_of_different_names_differ():
     assert generator("split", 1).random() != generator("limit", 1).random()
     assert generator("split", 1).random() == generator("split", 1).random()
-
-
-def test_quotas_are_rounded_to_a_neighbour_for_large_classes():
-    counts = np.array([333, 334, 335])
-    ideal = counts[:, None] * np.array([0.7, 0.2, 0.1])
-    table = quotas(counts, [0.7, 0.2, 0.1])
-    near = [[floor(i) - 1 <= t <= ceil(i) + 1 for i, t in zip(*row, strict=True)] for row in zip(ideal, table, strict=True)]
-    assert np.all(near)

@@ -1,4 +1,4 @@
-"""Tables from csv files: header, target, task, categories, holes, and every way in which a file can be wrong."""
+"""Tables from csv files: header, target, task, categories, holes, and every way to be wrong."""
 
 import random
 from pathlib import Path
@@ -31,7 +31,7 @@ def table(tmp_path):
 
 def rows(*columns, header=None, delimiter=","):
     lines = [delimiter.join(str(c) for c in row) for row in zip(*columns, strict=True)]
-    return "\n".join([delimiter.join(header)] * bool(header) + lines) + "\n"
+    return "\n".join([delimiter.join(header or ())] * bool(header) + lines) + "\n"
 
 
 def whole(problem):
@@ -134,7 +134,9 @@ def test_what_the_target_means(table, target, tasks, task, wanted):
     assert table(rows(X, target), tasks, task=task).task == wanted
 
 
-@pytest.mark.parametrize(("tasks", "key"), [(None, "data.task=regression"), (BOTH, "data.task=classification")])
+@pytest.mark.parametrize(
+    ("tasks", "key"), [(None, "data.task=regression"), (BOTH, "data.task=classification")]
+)
 def test_a_guess_about_whole_numbers_is_announced(table, tasks, key):
     notes = table(rows(X, [5, 6, 7, 8] * 10), tasks).notes
     assert any(key in n and "4 different whole numbers" in n for n in notes)
@@ -169,7 +171,14 @@ def test_a_hole_is_an_error_unless_said(table, hole):
     with pytest.raises(UsageError) as caught:
         table(content)
     message = str(caught.value)
-    wanted = ["2 missing values", "line 5", "column 'x'", "data.missing=drop", "data.missing=mean", "mine.csv:5"]
+    wanted = [
+        "2 missing values",
+        "line 5",
+        "column 'x'",
+        "data.missing=drop",
+        "data.missing=mean",
+        "mine.csv:5",
+    ]
     assert [w for w in wanted if w not in message] == []
 
 
@@ -181,7 +190,9 @@ def test_rows_with_holes_are_dropped_when_said(table):
 
 
 def test_holes_take_the_mean_of_the_training_rows(table):
-    problem = table(rows(with_hole(X, 3, 7), with_hole(COLOURS, 11), Y, header=["x", "c", "y"]), missing="mean")
+    problem = table(
+        rows(with_hole(X, 3, 7), with_hole(COLOURS, 11), Y, header=["x", "c", "y"]), missing="mean"
+    )
     inputs, _ = whole(problem)
     seen = [X[row] for row in problem.train.rows if row not in (3, 7)]
     assert inputs[3, 0] == inputs[7, 0] == pytest.approx(np.mean(seen), rel=1e-12)
@@ -264,13 +275,21 @@ FAULTS = {
         ["'y' is not a number: 'much' in line 7", "mine.csv:7"],
     ),
     "one bad number": (rows(X, [*Y[:5], "much", *Y[6:]]), {}, ["'much' in line 6"]),
-    "text for a regression": (rows(X, LABELS), {"tasks": NUMBERS}, ["'no' in line 1", "39 more", "--loss cross_entropy"]),
+    "text for a regression": (
+        rows(X, LABELS),
+        {"tasks": NUMBERS},
+        ["'no' in line 1", "39 more", "--loss cross_entropy"],
+    ),
     "fractions for classes": (rows(X, Y), {"tasks": CLASSES}, ["holds fractions", "--loss mse"]),
     "infinite target": (rows(X, [*Y[:5], "inf", *Y[6:]]), {}, ["infinite in line 6"]),
     "constant number": (rows(X, ["7.5"] * 40), {}, ["'7.5' in every row"]),
     "constant label": (rows(X, ["a"] * 40), {}, ["'a' in every row"]),
     "all columns constant": (rows([1] * 40, ["a"] * 40, Y), {}, ["one value only"]),
-    "a bad cell": (rows([*X[:5], "O.5", *X[6:]], Y), {}, ["column 'column_0' has numbers, but 'O.5' in line 6"]),
+    "a bad cell": (
+        rows([*X[:5], "O.5", *X[6:]], Y),
+        {},
+        ["column 'column_0' has numbers, but 'O.5' in line 6"],
+    ),
     "two bad columns": (
         rows([*X[:5], "a", *X[6:]], [*Z[:9], "inf", *Z[10:]], Y),
         {},
@@ -320,10 +339,11 @@ def test_abalone_is_a_regression(tasks):
     assert problem.name == "abalone"
     assert problem.inputs.columns[0].categories == ("F", "I", "M")
     assert problem.inputs.features == 10
-    assert sum(len(problem.split(s)) for s in SPLITS) == 4177
-    first = int(np.flatnonzero(problem.train.rows == problem.train.rows.min())[0])
-    assert problem.train.rows[first] < 5
-    assert problem.train.targets.max() == 29
+    inputs, targets = whole(problem)
+    assert len(targets) == 4177
+    # the first lines of the file: M,0.455,...,15 and M,0.35,...,7 and F,0.53,...,9
+    assert inputs[:3, :2].tolist() == [[2, 0.455], [2, 0.35], [0, 0.53]]
+    assert targets[:3].tolist() == [15, 7, 9]
 
 
 @real

@@ -5,6 +5,9 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ VALUES = Fit("numbers", "one", "values")
 
 DIGITS = ImageInputs((8, 8, 1), 1 / 16)
 PHOTOGRAPHS = ImageInputs((16, 12, 3), 1 / 255)
+ROWS = ArrayInputs((4, 5))
 ABALONE = TableInputs(
     (
         Column("sex", categories=("F", "I", "M")),
@@ -36,13 +40,14 @@ ABALONE = TableInputs(
     )
 )
 
-# Loads the file with Keras alone, and refuses to have lossopt or the user's file imported by it.
+# Loads files with Keras alone, and refuses to have lossopt imported by them.
 PLAIN = """
 import sys
 import keras, numpy as np
-model = keras.saving.load_model(sys.argv[1])
-raw = np.load(sys.argv[2])
-np.savez(sys.argv[3], predicted=model.predict(raw, verbose=0), called=keras.ops.convert_to_numpy(model(raw)))
+for folder in sys.argv[1:]:
+    model, raw = keras.saving.load_model(folder + "/model.keras"), np.load(folder + "/raw.npy")
+    called = keras.ops.convert_to_numpy(model(raw))
+    np.savez(folder + "/out.npz", predicted=model.predict(raw, verbose=0), called=called)
 assert not [name for name in sys.modules if name.startswith("lossopt")]
 """
 
@@ -89,21 +94,23 @@ def built(name: str, settings: dict, inputs, units: int) -> keras.Model:
     return core
 
 
-def plainly(path: Path, raw: np.ndarray) -> dict[str, np.ndarray]:
-    """What a fresh process with Keras alone predicts from raw data, with `predict` and with `model(x)`."""
-    np.save(path.with_name("raw.npy"), raw)
-    arguments = [str(path), str(path.with_name("raw.npy")), str(path.with_name("out.npz"))]
+def predict_plainly(*folders: Path) -> None:
+    """model.keras and raw.npy in each folder -> out.npz: what a fresh process with Keras alone predicts, with
+    `predict` and with `model(x)`."""
     ran = subprocess.run(
-        [sys.executable, "-c", PLAIN, *arguments],
+        [sys.executable, "-c", PLAIN, *map(str, folders)],
         env={**os.environ, "KERAS_BACKEND": "torch"},
-        cwd=path.parent,
+        cwd=folders[0],
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    with np.load(path.with_name("out.npz")) as arrays:
-        return dict(arrays)
+
+
+def predicted(folder: Path) -> list[np.ndarray]:
+    with np.load(folder / "out.npz") as arrays:
+        return [arrays["predicted"], arrays["called"]]
 
 
 def softmax(x):
@@ -119,31 +126,103 @@ def rivals(x):
     return sigmoid(x) / sigmoid(x).sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(
-    ("model", "settings", "inputs", "task", "fit", "units", "read"),
-    [
-        ("minicnn", {"batch_norm": True, "dropout": 0.5}, DIGITS, "multiclass", LOGITS, 3, softmax),
-        ("lenet", {}, PHOTOGRAPHS, "multiclass", RIVALS, 3, rivals),
-        ("resnet20", {}, PHOTOGRAPHS, "binary", ONE_LOGIT, 1, sigmoid),
-        ("mlp", {"dropout": 0.2}, ABALONE, "regression", VALUES, 1, lambda x: x * 3.2 + 9.9),
-        ("mlp", {"batch_norm": True}, ABALONE, "binary", ONE_PROBABILITY, 1, sigmoid),
-        ("linear", {}, ArrayInputs((4, 5)), "multiclass", SCORES, 3, lambda x: x),
-    ],
-    ids=["digits", "photographs", "binary images", "abalone", "binary table", "arrays"],
-)
-def test_a_fresh_process_with_keras_alone_says_what_the_engine_said(
-    tmp_path, model, settings, inputs, task, fit, units, read
-):
-    core, raw = built(model, settings, inputs, units), raw_data(inputs)
-    classes = ("a", "b") if task == "binary" else ("a", "b", "c")
-    problem = problem_of(inputs, task, classes, *((9.9, 3.2) if task == "regression" else (0.0, 1.0)))
-    path = tmp_path / "model.keras"
-    assert whole.save_whole(path, whole.whole_model(core, problem, fit)) is None
-    wanted = read(raw_outputs(core, inputs, raw))
-    for got in plainly(path, raw).values():
-        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
-    assert os.listdir(tmp_path).count("model.keras") == 1
-    assert not [name for name in os.listdir(tmp_path) if ".tmp" in name]
+@dataclass(frozen=True)
+class Case:
+    """A trained core, what it eats, and by hand what its raw outputs mean."""
+
+    core: Callable[[], keras.Model]
+    problem: Problem
+    fit: Fit
+    read: Callable[[np.ndarray], np.ndarray]
+    activated: bool = False
+
+
+def textbook_cnn() -> keras.Model:
+    """A user's Sequential model with a softmax of its own, after a step of training (moved statistics)."""
+    layers = keras.layers
+    core = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    with torch.no_grad():
+        core(eaten(DIGITS, raw_data(DIGITS)), training=True)
+    return core
+
+
+def catalogued(name: str, settings: dict, inputs, units: int) -> Callable[[], keras.Model]:
+    return partial(built, name, settings, inputs, units)
+
+
+PAIR = ("a", "b")
+TINTED = {"batch_norm": True, "dropout": 0.5}
+CASES = {
+    "digits": Case(catalogued("minicnn", TINTED, DIGITS, 3), problem_of(DIGITS), LOGITS, softmax),
+    "photographs": Case(catalogued("lenet", {}, PHOTOGRAPHS, 3), problem_of(PHOTOGRAPHS), RIVALS, rivals),
+    "binary photographs": Case(
+        catalogued("resnet20", {}, PHOTOGRAPHS, 1),
+        problem_of(PHOTOGRAPHS, "binary", PAIR),
+        ONE_LOGIT,
+        sigmoid,
+    ),
+    "abalone": Case(
+        catalogued("mlp", {"dropout": 0.2}, ABALONE, 1),
+        problem_of(ABALONE, "regression", mean=9.9, deviation=3.2),
+        VALUES,
+        lambda raw: raw * 3.2 + 9.9,
+    ),
+    "binary table": Case(
+        catalogued("mlp", {"batch_norm": True}, ABALONE, 1),
+        problem_of(ABALONE, "binary", PAIR),
+        ONE_PROBABILITY,
+        sigmoid,
+    ),
+    "arrays": Case(catalogued("linear", {}, ROWS, 3), problem_of(ROWS), SCORES, lambda raw: raw),
+    "a user's model": Case(
+        textbook_cnn,
+        problem_of(DIGITS),
+        Fit("integer", "classes", "probabilities"),
+        lambda raw: raw,
+        activated=True,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def run_folders(tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
+    """For each case a folder as a run leaves it, and the raw outputs that the engine would have read."""
+    folders = {}
+    for number, (name, case) in enumerate(CASES.items()):
+        folder, core, raw = tmp_path_factory.mktemp(str(number)), case.core(), raw_data(case.problem.inputs)
+        model = whole.whole_model(core, case.problem, case.fit, activated=case.activated)
+        assert whole.save_whole(folder / "model.keras", model) is None
+        assert os.listdir(folder) == ["model.keras"]
+        np.save(folder / "raw.npy", raw)
+        folders[name] = (folder, raw_outputs(core, case.problem.inputs, raw))
+    predict_plainly(*(folder for folder, _ in folders.values()))
+    return folders
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fresh_process_with_keras_alone_says_what_the_engine_said(run_folders, name):
+    folder, outputs = run_folders[name]
+    for got in predicted(folder):
+        np.testing.assert_allclose(got, CASES[name].read(outputs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("inputs", [DIGITS, ABALONE], ids=["images", "table"])
+def test_a_core_of_bfloat16_gives_float32(inputs):
+    core = networks.build("mlp", {}, inputs, 3, "channels_last", "bfloat16")
+    model = whole.whole_model(core, problem_of(inputs), LOGITS)
+    outputs = model(raw_data(inputs)).detach().cpu()
+    assert outputs.dtype == torch.float32
+    np.testing.assert_allclose(outputs.sum(dim=1), 1.0, atol=1e-6)
 
 
 def test_tables_are_encoded_as_the_engine_encodes_them_also_unknown_codes():
@@ -178,29 +257,6 @@ def test_the_same_model_gives_the_same_bytes_whatever_was_built_before(tmp_path,
         files.append(path.read_bytes())
         keras.layers.Dropout(0.1)(keras.Input((3,)))
     assert files[0] == files[1]
-
-
-def test_a_user_s_sequential_model_in_keras_s_layout(tmp_path):
-    layers = keras.layers
-    core = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.BatchNormalization(),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    raw = raw_data(DIGITS)
-    with torch.no_grad():
-        core(eaten(DIGITS, raw), training=True)  # moves the statistics
-    path = tmp_path / "model.keras"
-    fit = Fit("integer", "classes", "probabilities")
-    assert whole.save_whole(path, whole.whole_model(core, problem_of(DIGITS), fit, activated=True)) is None
-    for got in plainly(path, raw).values():
-        np.testing.assert_allclose(got, raw_outputs(core, DIGITS, raw), atol=1e-6)
 
 
 class Net(keras.Model):

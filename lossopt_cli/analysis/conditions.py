@@ -1,8 +1,8 @@
 """`--fail-if 'accuracy < 0.9 and seconds > 60'`: comparisons of named numbers, nothing else. Nothing is evaluated.
 
-    condition   = all ("or" all)*
-    all         = comparison ("and" comparison)*
-    comparison  = NAME ("<" | "<=" | ">" | ">=" | "==" | "!=") NUMBER, or with the number first
+condition   = all ("or" all)*
+all         = comparison ("and" comparison)*
+comparison  = NAME ("<" | "<=" | ">" | ">=" | "==" | "!=") NUMBER, or with the number first
 """
 
 import math
@@ -24,7 +24,9 @@ SIGNS = {
 }
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_COMPARISON = re.compile(rf"\s*([A-Za-z_][\w.]*|{_NUMBER})\s*(<=|>=|==|!=|<|>)\s*([A-Za-z_][\w.]*|{_NUMBER})\s*")
+_COMPARISON = re.compile(
+    rf"\s*([A-Za-z_][\w.]*|{_NUMBER})\s*(<=|>=|==|!=|<|>)\s*([A-Za-z_][\w.]*|{_NUMBER})\s*"
+)
 FORM = "comparisons such as 'accuracy < 0.9', joined by `and` or `or`"
 
 

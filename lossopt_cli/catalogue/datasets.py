@@ -57,7 +57,9 @@ DATASETS: tuple[DataRow, ...] = (
             _FEATURES,
             Setting("shape", None, "height, width and channels of images instead: [32, 32, 3]", "widths"),
             Setting("classes", 5, "how many classes; 2 make a binary task", kind="integer", from_=2),
-            Setting("signal", 1.0, "distance of the centres (images: 0 to 1); 0: nothing to learn", from_=0.0),
+            Setting(
+                "signal", 1.0, "distance of the centres (images: 0 to 1); 0: nothing to learn", from_=0.0
+            ),
             _SEED,
         ),
     ),

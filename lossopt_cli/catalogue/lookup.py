@@ -89,7 +89,7 @@ def value_fault(setting: Setting, value: Value, where: str | None = None) -> Fau
 
 
 def settled(setting: Setting, value: Value) -> Value:
-    """The value in the type of its kind: 2 and 2.0 are one number, and Keras wants a float where it says so."""
+    """The value in the type of its kind: 2 and 2.0 are one number, and Keras insists on some floats."""
     if setting.kind == "integer" and _is_number(value):
         return int(value)
     if setting.kind == "widths" and isinstance(value, list):

@@ -122,7 +122,7 @@ def compute(outputs: Outputs) -> dict[str, float]:
 def guessing(task: Task, train_targets: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Every metric of the model that knows the training targets only.
 
-    It says the most frequent class, the class frequencies as probabilities and one score for all, or the mean.
+    It says the most frequent class, the class frequencies as probabilities, one score for all; or the mean.
     """
     if task == "regression":
         mean = float(np.mean(train_targets)) if len(train_targets) else np.nan
@@ -147,8 +147,7 @@ def interval(
     """Where the metric may lie on other examples of the same kind: (low, high).
 
     Accuracy: Wilson's score interval (Wilson 1927). Others: the percentile bootstrap (Efron 1979) of `draws`
-    samples of the examples, drawn with `seed`. The model is taken as given: another training seed is another
-    matter.
+    samples, drawn with `seed`. The model is taken as given: another training seed is another matter.
     """
     if metric == "accuracy":
         return wilson(int(np.sum(outputs.predicted == outputs.targets)), len(outputs), confidence)
@@ -225,12 +224,10 @@ def _mae(outputs: Outputs) -> float:
 
 
 def _rmse(outputs: Outputs) -> float:
+    if not len(outputs):
+        return np.nan
     with np.errstate(over="ignore"):
-        return (
-            float(np.sqrt(np.mean(np.square(outputs.targets - outputs.predicted))))
-            if len(outputs)
-            else np.nan
-        )
+        return float(np.sqrt(np.mean(np.square(outputs.targets - outputs.predicted))))
 
 
 def _r2(outputs: Outputs) -> float:

@@ -1,7 +1,7 @@
 """All optimizers that have a name, and the presets.
 
-In the update rules g is the gradient, w a weight, lr the rate of the step, t the step from 1; m, v and u start
-at 0 and are kept for every weight. Keras shrinks w by lr * weight_decay * w before the step (decoupled) in
+In the update rules g is the gradient, w a weight, lr the rate of the step, t the step from 1; m, v and u are
+kept for every weight and start at 0. Keras shrinks w by lr * weight_decay * w before the step (decoupled) in
 every optimizer.
 """
 

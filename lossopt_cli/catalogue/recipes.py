@@ -53,7 +53,7 @@ def parse_part(text: str, where: str | None = None) -> tuple[str, dict[str, Valu
 
 
 def split_parts(text: str) -> list[str]:
-    """`sgd:momentum=0.9,adam` -> ["sgd:momentum=0.9", "adam"]; a comma in brackets or quotes does not split."""
+    """`sgd:momentum=0.9,adam` -> ["sgd:momentum=0.9", "adam"]; commas in brackets or quotes stay."""
     return [part.strip() for part in _split(text, ",") if part.strip()]
 
 

@@ -174,12 +174,16 @@ def lay_over(below: dict[str, Given], above: Mapping[str, Given]) -> dict[str, G
     it away."""
     merged = dict(below)
     for part in PARTS:
-        name = above.get(f"{part}.name")
-        before = below.get(f"{part}.name")
-        renamed = name is not None and before is not None and name.value != before.value
-        if renamed or part in above:
+        both_named = f"{part}.name" in above and f"{part}.name" in below
+        if part in above or (both_named and _identity(part, above) != _identity(part, below)):
             merged = {key: given for key, given in merged.items() if not key.startswith(f"{part}.")}
     return merged | {key: given for key, given in above.items() if key not in PARTS}
+
+
+def _identity(part: str, layer: Mapping[str, Given]) -> tuple[Any, Any]:
+    """What makes two parts the same: the name, and of data the path too."""
+    path = layer.get("data.path") if part == "data" else None
+    return layer[f"{part}.name"].value, path.value if path else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:

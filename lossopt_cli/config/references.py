@@ -7,6 +7,7 @@ from lossopt_cli.catalogue.lookup import nearest, plain
 from lossopt_cli.catalogue.rows import DataRow
 from lossopt_cli.errors import Fault, UsageError
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 FOREIGN = ("torch.", "pytorch_optimizer.", "schedulefree.")
 
 
@@ -53,7 +54,7 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
         return row.name, None
     if _looks_like_path(name) or (folder / name).exists():
         found = _existing(name, folder, where)
-        if found.is_file() and found.suffix.lower() != ".csv":
+        if found.is_file() and found.suffix.lower() not in TABLE_SUFFIXES:
             remedy = f"{name}:FUNCTION for a function in it" if found.suffix == ".py" else None
             raise UsageError(
                 Fault(
@@ -72,7 +73,7 @@ def data_kind(name: str, path: str | None) -> str:
         return "name"
     if is_user_code(name):
         return "code"
-    return "csv" if path.lower().endswith(".csv") else "folder"
+    return "csv" if path.lower().endswith(TABLE_SUFFIXES) else "folder"
 
 
 def _dataset(name: str) -> DataRow | None:
@@ -92,7 +93,10 @@ def _unknown(name: str, where: str) -> Fault:
 
 def _looks_like_path(name: str) -> bool:
     return (
-        "/" in name or "\\" in name or name.startswith(("~", ".")) or name.lower().endswith((".csv", ".py"))
+        "/" in name
+        or "\\" in name
+        or name.startswith(("~", "."))
+        or name.lower().endswith((*TABLE_SUFFIXES, ".py"))
     )
 
 

@@ -1,6 +1,7 @@
 """The data sets that torchvision downloads, kept in the user's cache folder."""
 
 import contextlib
+import pickle
 import sys
 import tarfile
 from collections.abc import Callable
@@ -34,6 +35,18 @@ _DOWNLOADS = {
     "cifar100": _Download("CIFAR100", "cifar-100-python", "32x32 photographs of"),
 }
 NAMES = tuple(_DOWNLOADS)
+# no network or a full disk; a damaged archive; a damaged file (torchvision asserts what a file begins with)
+_FAILURES = (
+    OSError,
+    HTTPException,
+    RuntimeError,
+    EOFError,
+    tarfile.TarError,
+    pickle.UnpicklingError,
+    AssertionError,
+    ValueError,
+    KeyError,
+)
 
 
 def cache_folder() -> Path:
@@ -55,7 +68,7 @@ def download(name: str, announce: Callable[[str], None]) -> Examples:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             parts = [loader(root=str(cache), train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError, EOFError, ValueError, tarfile.TarError, HTTPException) as error:
+    except _FAILURES as error:
         raise RunError(_failed(name, cache, row, error)) from error
     images = np.concatenate([np.asarray(part.data) for part in parts])
     labels = np.concatenate([np.asarray(part.targets) for part in parts]).astype(np.int64)
@@ -99,7 +112,7 @@ def _torchvision_datasets():
 
 
 def _failed(name: str, cache: Path, row: _Download, error: Exception) -> Fault:
-    reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "a damaged file")
     return Fault(
         f"{name} could not be downloaded or read: {reason.strip()}",
         str(cache / row.folder),

@@ -123,7 +123,7 @@ def class_number(name: str | int, classes: Sequence[str], data: str) -> int:
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes):
         return name
     shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-    close = nearest(str(name), classes)
+    close = nearest(name, classes) if isinstance(name, str) else []
     raise UsageError(
         Fault(
             f"{data} has no class '{name}'",

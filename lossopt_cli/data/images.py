@@ -202,7 +202,7 @@ def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
             f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
         )
         seen = seen.replace(", ...", "") if len(folders) == 1 else seen
-        remedy = "images end in " + ", ".join(sorted(SUFFIXES)[:6]) + ", ..."
+        remedy = "images end in " + ", ".join(SUFFIXES[:6]) + ", ..."
     else:
         seen = "the folder is empty"
     raise UsageError(

@@ -13,9 +13,7 @@ from lossopt_cli.errors import Fault, UsageError
 
 Size = tuple[int, int]
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
-)
+SUFFIXES = tuple(".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split())
 MIXED_SIZE: Size = (64, 64)
 LARGEST_OWN_SIZE = 256
 

@@ -20,12 +20,18 @@ from lossopt_cli.training.layout import Layout
 from lossopt_cli.training.objectives import objective_of
 from lossopt_cli.training.plain import PlainProgram
 from lossopt_cli.training.program import Program
-from lossopt_cli.training.randomness import ImpureRandomness, pure_randomness, seeded
-from lossopt_cli.training.rules import FusedAdam, KerasRule, Rule, TorchRule
+from lossopt_cli.training.randomness import ImpureRandomness, pure_randomness, seeded, without_global_draws
+from lossopt_cli.training.rules import FusedAdam, KerasRule, Rule
 from lossopt_cli.training.targets import Objective
+from lossopt_cli.training.torch_rule import TorchRule
 from lossopt_cli.training.user_code import UserObject, load_object
 from lossopt_cli.training.user_models import make_model
-from lossopt_cli.training.user_optimizers import KerasOptimizer, TorchFactory, make_optimizer, named_torch_optimizer
+from lossopt_cli.training.user_optimizers import (
+    KerasOptimizer,
+    TorchFactory,
+    make_optimizer,
+    named_torch_optimizer,
+)
 from lossopt_cli.training.user_parts import UserLoss, make_loss
 
 TORCH_NAMESPACES = ("torch.", "pytorch_optimizer.", "schedulefree.")
@@ -187,7 +193,7 @@ def is_pure(program: Program, inputs: torch.Tensor, targets: torch.Tensor) -> bo
     state = program.start()
     row = program._row(state)
     try:
-        with pure_randomness(), torch.no_grad():
+        with without_global_draws(), pure_randomness(), torch.no_grad():
             program._gradients(*row.weights, *row.buffers, inputs, targets)
     except ImpureRandomness:
         return False

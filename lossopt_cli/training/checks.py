@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FAR_START = 1.5  # times what guessing costs
-OVERFIT_GAP = 0.1  # of accuracy, and three standard errors of the validation sample
+FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
+ROSE = 0.5  # of the start: above the noise of batches
+BY_HEART = 0.15  # of accuracy, or of what guessing scores; and three standard errors of the sample
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,44 @@ class Finding:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the checks look at. losses: of every batch. guess_loss: what the best constant output costs, None where
-    that is not known. learned: whether the metric beats guessing by two standard errors of the sample.
+    """What the checks look at.
 
-    predicted: the share of the most predicted class on validation, None for numbers; most_frequent: of the targets.
-    validation_error: the standard error of the validation metric.
+    losses: of every batch, finite. guess_loss: what the constant output costs, None where that is not known.
+    train, judged, guessing: metrics on train, on `split`, and there without a model. learned: whether the metric beats
+    guessing by two standard errors. predicted: the share of the most predicted class on `split`, None for numbers.
+    default_rate: of the optimizer, None for one that is not in the catalogue.
     """
 
     metric: str
     higher: bool
     rate: float | None
+    default_rate: float | None
+    split: str
     initial_loss: float
     guess_loss: float | None
     losses: np.ndarray
     train: Mapping[str, float]
-    validation: Mapping[str, float]
+    judged: Mapping[str, float]
     guessing: Mapping[str, float]
     learned: bool | None
     predicted: float | None = None
-    validation_error: float = 0.0
-    epochs: int = 1
+    standard_error: float = 0.0
+
+    @property
+    def settled(self) -> float:
+        """The mean loss of the last tenth of the steps."""
+        return float(np.mean(self.losses[-max(1, len(self.losses) // 10) :]))
+
+    @property
+    def peak(self) -> float:
+        """The largest mean loss of a twentieth of the steps."""
+        window = max(1, len(self.losses) // 20)
+        return float(np.convolve(self.losses, np.ones(window) / window, "valid").max())
+
+    @property
+    def scale(self) -> float:
+        """What a change of the loss is measured by; not 0 for losses that start there (cosine similarity)."""
+        return max(abs(self.initial_loss), abs(self.guess_loss or 0.0), 1e-6)
 
 
 def findings(evidence: Evidence) -> list[Finding]:
@@ -54,14 +73,15 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 
 def start_loss(initial: float, guess: float | None) -> Finding | None:
-    """The loss at step 0 is far above what guessing costs."""
+    """The loss at step 0 is far above what guessing costs. Silent for losses that can be negative: their zero means
+    nothing, and neither does a ratio."""
     if guess is None or guess <= 0.0 or initial <= FAR_START * guess + 0.1:
         return None
     return Finding(
         "start_loss",
         f"The loss starts at {initial:.4g}, where guessing costs {guess:.4g}.",
-        "The inputs are badly scaled, or the last layer's outputs are too large at the start.",
-        "Scale the inputs (images to 0..1, columns standardised), or make the last layer start smaller.",
+        "The inputs or the targets are badly scaled, or the last layer's outputs are too large at the start.",
+        "Scale them (images to 0..1, columns and targets standardised), or make the last layer start smaller.",
     )
 
 
@@ -70,38 +90,41 @@ def _start(evidence: Evidence) -> Finding | None:
 
 
 def _not_learned(evidence: Evidence) -> Finding | None:
-    if evidence.learned is not False:
+    if evidence.learned is not False or not len(evidence.losses):
         return None
-    value, guess = evidence.validation.get(evidence.metric), evidence.guessing.get(evidence.metric)
-    seen = f"Validation {evidence.metric} {value:.3g}: no better than guessing ({guess:.3g})."
-    if _climbed(evidence):
-        return Finding(
-            "no_better_than_guessing", seen, "The loss rose above its start and never came back: the learning rate is"
-            " too high.", f"Try --lr {_tidy(evidence.rate, 0.03)}." if evidence.rate else "Try a lower rate.",
-        )  # fmt: skip
-    if len(evidence.losses) and _settled(evidence) > 0.9 * evidence.initial_loss:
-        return Finding(
-            "no_better_than_guessing", seen, "The loss hardly fell: the learning rate is too low, or the targets have"
-            " nothing to do with the inputs.",
-            f"Try --lr {_tidy(evidence.rate, 10)}; if that changes nothing, look at the data." if evidence.rate
-            else "Try a higher rate; if that changes nothing, look at the data.",
-        )  # fmt: skip
-    return Finding(
-        "no_better_than_guessing", seen, "The loss on the training data fell, so the model learns by heart what does"
-        " not carry over: the inputs may not tell the targets.",
-        "Look at the data and their labels; more examples or a smaller model may help.",
-    )  # fmt: skip
+    value, guess = evidence.judged[evidence.metric], evidence.guessing[evidence.metric]
+    seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}: no better than guessing ({guess:.3g})."
+    start, end = evidence.initial_loss, evidence.settled
+    fell = start - end > 0.1 * evidence.scale
+    if evidence.peak > start + ROSE * evidence.scale:
+        why = f"The loss rose from {start:.3g} to {evidence.peak:.3g}: the learning rate is too high."
+        remedy = f"Try {lower(evidence.rate, evidence.default_rate)}."
+    elif not fell:
+        why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
+        why += "or the inputs do not tell the targets."
+        remedy = f"Try {_higher(evidence.rate, evidence.default_rate)}; if that changes nothing, look at the data."
+    elif _ahead(evidence, evidence.train) > 0.1 * abs(guess):
+        why = "The training examples were learned by heart, and nothing of it carries over: the inputs may not tell "
+        why += "the targets."
+        remedy = "Look at the data and their labels; more examples or a smaller model may help."
+    else:
+        why = f"The loss fell from {start:.3g} to {end:.3g}, and the training metric is no better either: too few "
+        why += "steps, or the inputs do not tell the targets."
+        remedy = "Try more epochs; if that changes nothing, look at the data."
+    return Finding("no_better_than_guessing", seen, why, remedy)
 
 
 def _rose(evidence: Evidence) -> Finding | None:
     """Said only where the run learned something all the same; the check before says it of a run that did not."""
-    if evidence.learned is False or not _climbed(evidence):
+    if evidence.learned is False or not len(evidence.losses):
+        return None
+    if evidence.settled <= evidence.initial_loss + 0.05 * evidence.scale:
         return None
     return Finding(
         "loss_rose",
-        f"The training loss ends at {_settled(evidence):.4g}, above its start of {evidence.initial_loss:.4g}.",
+        f"The training loss ends at {evidence.settled:.4g}, above its start of {evidence.initial_loss:.4g}.",
         "Steps overshoot: the learning rate is too high.",
-        f"Try --lr {_tidy(evidence.rate, 0.1)}." if evidence.rate else "Try a lower rate.",
+        f"Try {lower(evidence.rate, evidence.default_rate)}.",
     )
 
 
@@ -110,41 +133,54 @@ def _one_class(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         "one_class",
-        "The model predicts one class for every validation example.",
-        "It has collapsed to a constant (a rate too high, a dead layer), or one class outnumbers the others by far.",
-        "Lower the rate, train longer, or look at macro_f1 and the class counts.",
+        f"The model predicts one class for every example of {evidence.split}.",
+        "It has collapsed to a constant (a rate too high, too few steps), or one class outnumbers the others by far.",
+        "Change the rate, train longer, or look at macro_f1 and the class counts.",
     )
 
 
 def _overfitting(evidence: Evidence) -> Finding | None:
-    """Validation loss well above its training value and the metric well behind, both beyond the sample's error."""
-    train, validation = evidence.train.get(evidence.metric), evidence.validation.get(evidence.metric)
-    if train is None or validation is None or evidence.learned is False:
+    """Validation behind training by more than the sample's error explains."""
+    train, judged = evidence.train.get(evidence.metric), evidence.judged.get(evidence.metric)
+    if evidence.split == "train" or train is None or judged is None or evidence.learned is False:
         return None
-    gap = train - validation if evidence.higher else validation - train
+    gap = train - judged if evidence.higher else judged - train
     scale = 1.0 if evidence.higher else abs(evidence.guessing.get(evidence.metric) or 1.0)
-    if gap <= max(OVERFIT_GAP * scale, 3.0 * evidence.validation_error):
+    if gap <= max(BY_HEART * scale, 3.0 * evidence.standard_error):
         return None
     return Finding(
         "overfitting",
-        f"Training {evidence.metric} {train:.3g}, validation only {validation:.3g}.",
+        f"Training {evidence.metric} {train:.3g}, {evidence.split} only {judged:.3g}.",
         "The model learns the training examples by heart.",
         "Fewer epochs or train.keep: best, weight decay, dropout, or more data.",
     )
 
 
-def _climbed(evidence: Evidence) -> bool:
-    return len(evidence.losses) > 0 and _settled(evidence) > 1.05 * evidence.initial_loss + 1e-6
+def _ahead(evidence: Evidence, metrics: Mapping[str, float]) -> float:
+    """By how much a metric is better than guessing."""
+    ahead = metrics.get(evidence.metric, math.nan) - evidence.guessing[evidence.metric]
+    return ahead if evidence.higher else -ahead
 
 
-def _settled(evidence: Evidence) -> float:
-    """The mean loss of the last tenth of the steps."""
-    tail = max(1, len(evidence.losses) // 10)
-    return float(np.mean(evidence.losses[-tail:]))
+def lower(rate: float | None, default: float | None) -> str:
+    """A rate to try after one that was too high: the optimizer's default where that is far lower, else a tenth."""
+    value = lower_rate(rate, default)
+    return "a lower rate" if value is None else f"--lr {value:g}"
 
 
-def _tidy(rate: float, factor: float) -> str:
-    """The rate times the factor, to one digit."""
-    value = rate * factor
-    digit = 10.0 ** math.floor(math.log10(value))
-    return f"{round(value / digit) * digit:g}"
+def lower_rate(rate: float | None, default: float | None) -> float | None:
+    """The rate of `lower`; None where the optimizer keeps its own."""
+    if rate is None or not rate > 0.0:
+        return None
+    return default if default is not None and default < rate / 3.0 else tidy(rate / 10.0)
+
+
+def _higher(rate: float | None, default: float | None) -> str:
+    if rate is None or not rate > 0.0:
+        return "a higher rate"
+    return f"--lr {default if default is not None and default > rate * 3.0 else tidy(rate * 10.0):g}"
+
+
+def tidy(value: float) -> float:
+    """To one digit: 0.0316 -> 0.03."""
+    return float(f"{value:.0e}")

@@ -12,7 +12,9 @@ from lossopt_cli.catalogue.metrics import compute
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.training.feeding import Feed
 from lossopt_cli.training.program import Program
+from lossopt_cli.training.randomness import seed_everything
 from lossopt_cli.training.state import State
+from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.targets import Objective, read_out
 
 PROGRESS_SECONDS = 0.25
@@ -59,11 +61,13 @@ class Outcome:
     """How the training ended. status: done, diverged or interrupted. best: index of the best evaluation.
 
     diverged_at: the step whose loss or weights were not finite; last_finite: the last finite loss before it.
-    state: after the last step; kept: the weights and buffers at the best evaluation, where they were asked for.
+    state: after the last step, as results are of it; trained: as the next step needs it (the checkpoint), which differs
+    where the optimizer averages weights. kept: weights and buffers at the best evaluation, where they were asked for.
     """
 
     status: str
     state: State
+    trained: State
     initial: Mapping[str, Mapping[str, float]]
     evaluations: list[Evaluation] = field(default_factory=list)
     final: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -72,7 +76,6 @@ class Outcome:
     kept: State | None = None
     diverged_at: int | None = None
     last_finite: float | None = None
-    predicted_classes: int | None = None
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
     stopped_by: BaseException | None = None
 
@@ -125,20 +128,21 @@ def train(program: Program, examination: Examination, plan: Plan, recorder: Reco
     initial = {split: examination.measure(state, split) for split in ("validation", "test")}
     if not initial["validation"]:
         initial["train"] = examination.measure(state, "train")
-    outcome = Outcome("done", state, {split: values for split, values in initial.items() if values})
+    outcome = Outcome("done", state, state, {split: values for split, values in initial.items() if values})
     outcome.seconds["evaluate"] += time.perf_counter() - began_at
     recorder.began(outcome.initial)
     feed = examination.feeds["train"]
     per_epoch = -(-len(feed) // plan.batch_size)
     _prepare(program, state, feed, plan, per_epoch)
     try:
-        for stretch in _stretches(program, feed, plan, recorder, state, per_epoch, outcome):
-            _evaluate(stretch, examination, plan, recorder, outcome)
-            if outcome.status != "done":
-                break
+        with Stopping() as stopping:
+            for stretch in _stretches(program, feed, plan, recorder, state, per_epoch, stopping):
+                _evaluate(stretch, examination, plan, recorder, outcome)
+                if outcome.status != "done":
+                    break
     except KeyboardInterrupt as stop:
         outcome.status, outcome.stopped_by = "interrupted", stop
-    program.finish(state)
+    outcome.state = program.finished(state)
     _conclude(examination, plan, outcome)
     return outcome
 
@@ -166,15 +170,24 @@ class _Stretch:
 
 
 def _stretches(
-    program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, per_epoch: int, outcome: Outcome
+    program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, per_epoch: int, stopping: Stopping
 ) -> Iterator[_Stretch]:
-    """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end."""
+    """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end.
+
+    Asked to stop, it yields what it has and raises the cause.
+    """
     steps = per_epoch * plan.epochs
     stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
     told_at = began_at
     for epoch in range(state.epoch, plan.epochs):
+        seed_everything("epoch", plan.seed, epoch)  # for what draws from the global generators: code of the user's
         with program.session(state) as session:
             for inputs, targets in feed.epoch(plan.seed, epoch, plan.batch_size):
+                if stopping.cause is not None:
+                    stretch.epoch, stretch.seconds = state.step / per_epoch, time.perf_counter() - began_at
+                    if stretch.losses:
+                        yield stretch
+                    raise stopping.cause
                 step = session.step(inputs, targets, plan.rates[state.step])
                 stretch.losses.append(step.loss)
                 stretch.norms.append(step.norm)
@@ -206,6 +219,7 @@ def _evaluate(stretch: _Stretch, examination: Examination, plan: Plan, recorder:
         metrics = {}
     else:
         metrics = {"train": _seen(stretch, losses, examination)}
+        outcome.state = examination.program.evaluated(outcome.trained)
         if measured := examination.measure(outcome.state, "validation"):
             metrics["validation"] = measured
     spent = time.perf_counter() - began_at
@@ -251,13 +265,13 @@ def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: O
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         at = int(bad[0])
-    elif not bool(torch.isfinite(outcome.state.weights).all()):
+    elif not bool(torch.isfinite(outcome.trained.weights).all()):
         broken = np.flatnonzero(~np.isfinite(norms))
         at = int(broken[0]) if len(broken) else len(losses) - 1
     else:
         return True
     outcome.status, outcome.diverged_at = "diverged", stretch.first_step + at + 1
-    outcome.state.alive[:] = False
+    outcome.trained.alive[:] = False
     before = losses[:at][np.isfinite(losses[:at])]
     earlier = [e.losses[-1] for e in outcome.evaluations]
     outcome.last_finite = float(before[-1]) if len(before) else float(earlier[-1]) if earlier else None

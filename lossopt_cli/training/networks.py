@@ -101,8 +101,7 @@ class _Parts:
         """[N, ...] -> [N, features], in the order height, width, channels in either layout."""
         if len(x.shape) == 2:
             return x
-        layout = self.layout if len(x.shape) == 4 else "channels_last"
-        return keras.layers.Flatten(data_format=layout, dtype=self.policy, name="flatten")(x)
+        return keras.layers.Flatten(data_format=self.layout, dtype=self.policy, name="flatten")(x)
 
     def dense(self, x, units: int, name: str, **options):
         return keras.layers.Dense(units, dtype=self.policy, name=name, **options)(x)

@@ -1,22 +1,26 @@
 """The plain step: Keras's own forward, backward and optimizer, in place. Bit for bit what `fit` does.
 
-It is the reference of the tests, and the way for models that no pure step can train: random numbers drawn without a
-SeedGenerator, variables changed behind the model's back.
+It is the reference of the tests, and the way for models that no pure step can train: those that draw random numbers
+without a SeedGenerator of their own.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import torch
 
 from lossopt_cli.training.layout import Layout
-from lossopt_cli.training.program import Step
+from lossopt_cli.training.program import Step, predict
+from lossopt_cli.training.rules import track_strays
 from lossopt_cli.training.state import State
 
 
 class PlainProgram:
-    """The same interface as Program, over one Keras model whose variables share their memory with the state."""
+    """The same interface as Program; while a session is open the Keras variables are views of its state."""
 
+    is_traced = False
     tracing_seconds = 0.0
 
     def __init__(
@@ -29,22 +33,18 @@ class PlainProgram:
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.device = layout, device
+        self.rule_name = f"keras {type(optimizer).__name__.lower()}, plain"
         self.notes: list[str] = []
 
     def start(self) -> State:
-        """The state before the first step; from here on the model's variables are views of it."""
+        """The state before the first step, from the values that the model's variables have."""
         weights = torch.zeros(1, self.layout.size, device=self.device)
         for view, variable in zip(self.layout.views(weights[0]), self.model.trainable_variables, strict=True):
             view.copy_(variable.value.detach())
-            variable.value.data = view
-        for variable in self.model.non_trainable_variables:
-            variable.value.data = variable.value.data.to(self.device)
         self.optimizer.build(self.model.trainable_variables)
-        return State(weights, *self._kept())
-
-    def _kept(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        buffers = [variable.value.data[None] for variable in self.model.non_trainable_variables]
-        return buffers, [variable.value.data[None] for variable in self.optimizer.variables]
+        track_strays(self.optimizer)
+        copied = lambda variables: [v.value.detach().clone().to(self.device)[None] for v in variables]  # noqa: E731
+        return State(weights, copied(self.model.non_trainable_variables), copied(self.optimizer.variables))
 
     def prepare(self, state, batches, steps_to_come) -> None:
         pass
@@ -54,12 +54,20 @@ class PlainProgram:
 
     def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor:
         """Raw outputs float32 [n, ...] in inference mode."""
-        with torch.no_grad():
-            return torch.cat([self.model(rows, training=False).float() for rows in inputs.split(1024)])
+        return predict(self.model, self.layout.views(state.weights[0]), [b[0] for b in state.buffers], inputs)
 
-    def finish(self, state: State) -> None:
+    def evaluated(self, state: State) -> State:
+        return state
+
+    def finished(self, state: State) -> State:
         """The moving average in place of the weights, where `use_ema` asks for it."""
-        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        if not self.optimizer.use_ema:
+            return state
+        averaged = state.weights.clone()
+        averages = self.optimizer._model_variables_moving_average
+        for view, average in zip(self.layout.views(averaged[0]), averages, strict=True):
+            view.copy_(average.value)
+        return replace(state, weights=averaged)
 
 
 class PlainSession:
@@ -70,28 +78,33 @@ class PlainSession:
         self.rate: float | None = None
 
     def __enter__(self) -> "PlainSession":
+        model, optimizer = self.program.model, self.program.optimizer
+        places = [*self.program.layout.views(self.state.weights[0])]
+        places += [tensor[0] for tensor in (*self.state.buffers, *self.state.slots)]
+        variables = [*model.trainable_variables, *model.non_trainable_variables, *optimizer.variables]
+        for variable, place in zip(variables, places, strict=True):
+            variable.value.data = place
         return self
 
     def __exit__(self, *error) -> None:
-        buffers, slots = self.program._kept()
-        self.state.buffers, self.state.slots = buffers, slots
+        pass
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor, rate: float) -> Step:
         """One update on a batch, in place."""
-        program = self.program
-        if rate != self.rate:
-            program.optimizer.learning_rate = rate
+        model, optimizer = self.program.model, self.program.optimizer
+        if rate != self.rate and not math.isnan(rate):
+            optimizer.learning_rate = rate
             self.rate = rate
-        raw = program.model(inputs, training=True)
-        program.model.zero_grad()
-        loss = program.loss(targets, raw.float())
-        for penalty in program.model.losses:
-            loss = loss + penalty
-        loss.backward()
-        variables = program.model.trainable_variables
+        raw = model(inputs, training=True)
+        model.zero_grad()
+        loss = self.program.loss(targets, raw.float())
+        for penalty in model.losses:
+            loss = loss + penalty.sum()
+        optimizer.scale_loss(loss).backward()
+        variables = model.trainable_variables
         gradients = [variable.value.grad for variable in variables]
+        norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients if g is not None]))
         with torch.no_grad():
-            program.optimizer.apply(gradients, variables)
-            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients if g is not None]))
+            optimizer.apply(gradients, variables)
         self.state.step += 1
-        return Step(loss.detach(), norm, raw.detach().float())
+        return Step(loss.detach(), norm / (optimizer.loss_scale_factor or 1.0), raw.detach().float())

@@ -6,7 +6,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import torch
@@ -47,7 +47,6 @@ class Program:
     notes: list[str] = field(default_factory=list)
     tracing_seconds: float = 0.0
     _recorded: dict[tuple, Function] = field(default_factory=dict)
-    _impure: bool = False
 
     def start(self) -> State:
         """The state before the first step, from the values that the model's variables have."""
@@ -65,8 +64,8 @@ class Program:
             return
         began_at = time.perf_counter()
         row = self._row(state)
-        with self._random(), torch.no_grad():
-            self.rule.prepare(state.weights[0], [slot[0].clone() for slot in state.slots], steps_to_come)
+        with pure_randomness(), torch.no_grad():
+            self.rule.prepare(state.weights[0], [slot[0].clone() for slot in state.slots])
             examples = [[*row.weights, *row.buffers, inputs, targets] for inputs, targets in batches]
             try:
                 recorded = verified(traced(self._gradients, examples[0]), self._gradients, examples)
@@ -80,25 +79,31 @@ class Program:
         """Whether the step of the common batch shape was recorded."""
         return bool(self._recorded)
 
+    @property
+    def rule_name(self) -> str:
+        return self.rule.name
+
     def session(self, state: State) -> "Session":
         """Steps on this state, in place."""
         return Session(self, state, self._row(state))
 
     def predict(self, state: State, inputs: torch.Tensor) -> torch.Tensor:
         """Raw outputs float32 [n, ...] in inference mode."""
-        row = self._row(state)
-        outputs = []
-        with torch.no_grad():
-            for rows in inputs.split(PREDICTION_ROWS):
-                raw, _ = self.model.stateless_call(row.weights, row.buffers, rows, training=False)
-                outputs.append(raw.float())
-        return torch.cat(outputs)
+        return predict(self.model, self.layout.views(state.weights[0]), [b[0] for b in state.buffers], inputs)
 
-    def finish(self, state: State) -> None:
-        """What the rule leaves for the end: averaged weights in place of the last ones, where it keeps such."""
+    def evaluated(self, state: State) -> State:
+        """The state that an evaluation between two steps is of: averaged weights where the rule keeps such."""
+        return self._at(state, self.rule.evaluated)
+
+    def finished(self, state: State) -> State:
+        """The state that results are of when the training ends here; the given one stays as the next step needs it."""
+        return self._at(state, self.rule.finished)
+
+    def _at(self, state: State, averaged: Callable) -> State:
         row = self._row(state)
         with torch.no_grad():
-            self.rule.finish(row.vector, row.slots)
+            weights = averaged(row.vector, row.slots)
+        return state if weights is None else replace(state, weights=weights[None])
 
     def _gradients(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         """(weights..., buffers..., inputs, targets) -> (loss, raw outputs, gradients..., buffers...)"""
@@ -112,12 +117,9 @@ class Program:
             raw = raw.float()
             loss = self.loss(targets, raw)
             for penalty in penalties:
-                loss = loss + penalty
+                loss = loss + penalty.sum()
             gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
         return [loss.detach(), raw.detach(), *gradients, *[tensor.detach() for tensor in moved]]
-
-    def _random(self) -> contextlib.AbstractContextManager:
-        return contextlib.nullcontext() if self._impure else pure_randomness()
 
     def _row(self, state: State) -> "Row":
         weights = state.weights[0]
@@ -146,11 +148,13 @@ class Session:
 
     def __enter__(self) -> "Session":
         self._stack = contextlib.ExitStack()
-        self._stack.enter_context(self.program._random())
+        self._stack.enter_context(pure_randomness())
         self._stack.enter_context(torch.no_grad())
+        self.program.rule.attach(self.row.vector, self.row.slots)
         return self
 
     def __exit__(self, *error) -> None:
+        self.state.slots = [slot[None] for slot in self.program.rule.detach(self.row.slots)]
         self._stack.close()
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor, rate: float) -> Step:
@@ -167,6 +171,16 @@ class Session:
         if moved:
             torch._foreach_copy_([into for into, _ in moved], [value for _, value in moved])
         return Step(loss, norm, raw)
+
+
+def predict(model: keras.Model, weights, buffers, inputs: torch.Tensor) -> torch.Tensor:
+    """Raw outputs float32 [n, ...] of a model at these weights and buffers, in inference mode."""
+    outputs = []
+    with torch.no_grad():
+        for rows in inputs.split(PREDICTION_ROWS):
+            raw, _ = model.stateless_call(weights, buffers, rows, training=False)
+            outputs.append(raw.float())
+    return torch.cat(outputs)
 
 
 def _key(inputs: torch.Tensor, targets: torch.Tensor) -> tuple:

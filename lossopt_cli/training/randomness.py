@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from keras.src.backend.common import global_state
 from keras.src.backend.torch import random as keras_random
-from keras.src.random.seed_generator import SeedGenerator, draw_seed
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, SeedGenerator, draw_seed
 
 _IMPURE = ("randint", "categorical", "shuffle", "gamma", "binomial", "beta")
 PATCHED = ("dropout", "uniform", "normal", *_IMPURE)
@@ -48,11 +49,23 @@ def seeded(name: str, *numbers: int) -> Iterator[None]:
 
 
 def seed_everything(name: str, *numbers: int) -> None:
-    """Seeds the three global generators from one named sequence (for user code that draws from them)."""
-    first, second, third = (int(word) for word in sequence(name, *numbers).generate_state(3))
+    """Seeds the global generators of Python, NumPy, torch and Keras from one named sequence."""
+    first, second, third, fourth = (int(word) for word in sequence(name, *numbers).generate_state(4))
     random.seed(first)
     np.random.seed(second)
     torch.manual_seed(third)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, SeedGenerator(fourth % 2**31, name="global"))
+
+
+@contextlib.contextmanager
+def without_global_draws() -> Iterator[None]:
+    """Raises ImpureRandomness where a number was drawn from a global generator of Python, NumPy or torch."""
+    before = random.getstate(), torch.get_rng_state(), np.random.get_state()
+    yield
+    same = random.getstate() == before[0] and torch.equal(torch.get_rng_state(), before[1])
+    after = np.random.get_state()
+    if not same or after[2:] != before[2][2:] or not np.array_equal(after[1], before[2][1]):
+        raise ImpureRandomness("the step draws from a global generator")
 
 
 def _mixed(x: torch.Tensor) -> torch.Tensor:

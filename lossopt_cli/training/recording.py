@@ -11,14 +11,14 @@ from lossopt_cli.training.loop import Evaluation
 
 
 class FolderRecorder:
-    """Writes events at every evaluation, and the tables at the end. write_seconds: what that took."""
+    """Writes events at every evaluation, and the tables at the end. epoch_seconds: what the evaluations' took."""
 
     def __init__(self, folder: RunFolder, hyperparameters: Mapping[str, object], started_at: float):
         self.folder, self.hyperparameters = folder, hyperparameters
         self.events = EventFile(folder.path, started_at)
         self.evaluations: list[Evaluation] = []
         self.seen_at = time.time()
-        self.write_seconds = 0.0
+        self.epoch_seconds = 0.0
 
     def began(self, initial: Mapping[str, Mapping[str, float]]) -> None:
         tags = _scalars(initial)
@@ -40,18 +40,18 @@ class FolderRecorder:
         tags = _scalars(evaluation.metrics)
         self.events.scalars(list(tags), np.array([evaluation.step]), np.array([list(tags.values())]), now)
         self.seen_at = now
-        self.write_seconds += time.perf_counter() - began_at
+        self.epoch_seconds += time.perf_counter() - began_at
 
     def finish(self, status: str, final: Mapping[str, Mapping[str, float]]) -> None:
         """epochs.csv and steps.csv, the final test metrics, and the end of the session in the event file."""
-        began_at = time.perf_counter()
         tested = _scalars({"test": final.get("test", {})})
         last = self.evaluations[-1].step if self.evaluations else 0
-        self.events.scalars(list(tested), np.array([last]), np.array([list(tested.values())]), time.time())
+        if tested and not self.events.closed:
+            self.events.scalars(list(tested), np.array([last]), np.array([list(tested.values())]), time.time())
         self.folder.write_csv("epochs.csv", epoch_columns(self.evaluations))
         self.folder.write_csv("steps.csv", step_columns(self.evaluations))
-        self.events.close(status)
-        self.write_seconds += time.perf_counter() - began_at
+        if not self.events.closed:
+            self.events.close(status)
 
 
 def _scalars(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -1,130 +1,129 @@
-"""result.json: what came of a run, in plain types."""
+"""result.json: what came of a run, in plain types (DESIGN section 5)."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from lossopt_cli.catalogue.metrics import Outputs, guessing, interval
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.runs import curve
-from lossopt_cli.training.checks import Evidence, Finding, findings
+from lossopt_cli.training import devices
+from lossopt_cli.training.checks import lower_rate
+from lossopt_cli.training.judging import Guess, Judgement, default_rate, losses_of
 from lossopt_cli.training.loop import Examination, Outcome, Plan
-from lossopt_cli.training.targets import encoded, guess, read_out
+
+if TYPE_CHECKING:
+    from lossopt_cli.training.running import Run
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Guess:
-    """What is had without a model: the loss of the best constant output (None where the loss has no such reading),
-    and every metric, of validation (train where there is none) and of test."""
-
-    loss: float | None
-    metrics: Mapping[str, Mapping[str, float]]
-
-
-def guess_of(examination: Examination) -> Guess:
-    """Class frequencies and the most frequent class of the training data, or their mean."""
-    problem, objective = examination.problem, examination.objective
-    targets = problem.train.targets
-    scored = {}
-    if problem.task != "regression" or targets.ndim == 1:
-        for name in ("train", "validation", "test"):
-            if len(split := problem.split(name)):
-                scored[name] = guessing(problem.task, targets, split.targets)
-    if objective.library == "user":
-        return Guess(None, scored)
-    shown = problem.validation if len(problem.validation) else problem.train
-    constant = torch.from_numpy(guess(problem, objective.fit, targets)).float()
-    if objective.activated:
-        constant = torch.softmax(constant, -1) if objective.units > 1 else torch.sigmoid(constant)
-    truth = torch.from_numpy(encoded(problem, objective.fit, shown.targets))
-    loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous()))
-    return Guess(loss if math.isfinite(loss) else None, scored)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The interval of a metric over other examples like these; counted: (right, all) for accuracy."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    counted: tuple[int, int] | None
-
-
-def sample_of(metric: str, outputs: Outputs, value: float) -> Sample:
-    low, high = interval(metric, outputs)
-    counted = None
-    if metric == "accuracy":
-        counted = int((outputs.predicted == outputs.targets).sum()), len(outputs)
-    return Sample(metric, value, low, high, counted)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """learned: better than guessing by two standard errors of the sample; None where that cannot be said."""
-
-    learned: bool | None
-    standard_error: float
-    sample: Sample | None
-    predicted_share: float | None
-    found: list[Finding]
+def opening(run: "Run", folder: str, environment: Mapping, code: Mapping) -> dict[str, Any]:
+    """What is known of a run before its first step: its result.json while it runs, and when it fails."""
+    trial, problem = run.trial, run.problem
+    optimizer = trial.config.optimizer.model_dump()
+    if run.built.learning_rate is not None:
+        optimizer["learning_rate"] = run.built.learning_rate
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_dir": folder,
+        "status": "running",
+        "reason": None,
+        "learned": None,
+        "task": problem.task,
+        "metric": run.plan.metric,
+        "loss": trial.config.loss.model_dump(),
+        "optimizer": optimizer,
+        "seed": run.plan.seed,
+        "epochs": 0,
+        "best_epoch": None,
+        "metrics": {},
+        "metrics_best": {},
+        "guessing": {},
+        "initial": {},
+        "sample": None,
+        "standard_error": None,
+        "diverged_at": None,
+        "last_finite_loss": None,
+        "seconds": {},
+        "timing": "alone",
+        "examples_per_second": None,
+        "engine": engine_of(run),
+        "device": devices.in_words(run.device, trial.config.train.threads),
+        "data": problem.name,
+        "target": problem.target,
+        "examples": examples_word(problem),
+        "sizes": {name: len(problem.split(name)) for name in SPLITS},
+        "classes": list(problem.classes) if problem.classes else None,
+        "config": trial.config.model_dump(),
+        "code": dict(code),
+        "curve": {},
+        "trial": trial.hash,
+        "problem": trial.problem,
+        "setting": trial.setting,
+        "warnings": [],
+        "environment": dict(environment),
+    }
 
 
-def judge(examination: Examination, plan: Plan, outcome: Outcome, guess: Guess, rate: float | None) -> Judgement:
-    """What the final weights show on validation (train where there is none), and the sample of the test."""
-    split = "validation" if outcome.final.get("validation") else "train"
-    values, guessed = outcome.final.get(split, {}), guess.metrics.get(split, {})
-    learned, error, share = None, 0.0, None
-    if plan.metric in guessed and plan.metric in values:
-        outputs = _outputs(examination, outcome, split)
-        low, high = interval(plan.metric, outputs)
-        error = (high - low) / (2.0 * 1.96) if math.isfinite(high - low) else 0.0
-        ahead = values[plan.metric] - guessed[plan.metric]
-        learned = bool((ahead if plan.higher else -ahead) > 2.0 * error)
-        if examination.problem.task != "regression" and len(np.unique(outputs.targets)) > 1:
-            share = float(np.unique(outputs.predicted, return_counts=True)[1].max() / len(outputs))
-    sample = None
-    if plan.metric in outcome.final.get("test", {}) and plan.metric != "loss":
-        sample = sample_of(plan.metric, _outputs(examination, outcome, "test"), outcome.final["test"][plan.metric])
-    losses = _losses(outcome)
-    initial = next(iter(outcome.initial.values()), {})
-    evidence = Evidence(
-        plan.metric,
-        plan.higher,
-        rate,
-        initial.get("loss", math.nan),
-        guess.loss,
-        losses,
-        outcome.final.get("train", {}),
-        values,
-        guessed,
-        learned,
-        share,
-        error,
-        plan.epochs,
-    )
-    return Judgement(learned, error, sample, share, findings(evidence) if outcome.status == "done" else [])
+def closing(run: "Run", outcome: Outcome, guess: Guess, judgement: Judgement) -> dict[str, Any]:
+    """What the training came to, to lay over the opening; seconds and warnings of files are still to come."""
+    plan = run.plan
+    best = outcome.evaluations[outcome.best] if outcome.best is not None else None
+    seconds = outcome.seconds["train"]
+    steps = sum(len(e.losses) for e in outcome.evaluations)
+    trained = examples_after(steps, len(run.problem.train), plan.batch_size)
+    return {
+        "status": outcome.status,
+        "reason": reason_of(run, outcome),
+        "learned": judgement.learned if outcome.status != "diverged" else False,
+        "epochs": outcome.state.epoch,
+        "best_epoch": best.epoch if best else None,
+        "metrics": outcome.final,
+        "metrics_best": outcome.final_best or (best.metrics if best else {}),
+        "guessing": {**guess.metrics, "loss": guess.loss},
+        "initial": outcome.initial,
+        "sample": vars(judgement.sample) if judgement.sample else None,
+        "standard_error": judgement.standard_error,
+        "diverged_at": outcome.diverged_at,
+        "last_finite_loss": outcome.last_finite,
+        "examples_per_second": trained / seconds if seconds > 0.0 else None,
+        "engine": engine_of(run),
+        "curve": curve_of(run.examination, plan, outcome),
+        "warnings": [{**vars(found), "text": str(found)} for found in judgement.found],
+    }
 
 
-def _outputs(examination: Examination, outcome: Outcome, split: str) -> Outputs:
-    raw = examination.raw(outcome.state, split).cpu().numpy()
-    return read_out(examination.problem, examination.objective, raw, examination.problem.split(split).targets)
+def engine_of(run: "Run") -> dict[str, Any]:
+    """Which way the steps took: traced or not, the update rule, precision, and notes of the program."""
+    program, precision = run.examination.program, run.trial.config.train.precision
+    if run.plain:
+        why = "the model draws random numbers that are no function of a seed of its own"
+        return {"way": "plain", "why": why, "precision": precision}
+    return {
+        "way": "traced" if program.is_traced else "untraced",
+        "rule": program.rule.name,
+        "precision": precision,
+        "notes": list(program.notes),
+    }
 
 
-def _losses(outcome: Outcome) -> np.ndarray:
-    return np.concatenate([e.losses for e in outcome.evaluations]) if outcome.evaluations else np.array([])
+def examples_word(problem: Problem) -> str:
+    """What one counts: images, or the rows of a table."""
+    return {"image": "images", "table": "rows"}.get(problem.inputs.kind, "examples")
 
 
-def curve_of(examination: Examination, plan: Plan, outcome: Outcome) -> dict:
+def examples_after(steps: int, examples: int, batch_size: int) -> int:
+    """How many examples that many steps have seen; the last batch of an epoch may be smaller."""
+    epochs, rest = divmod(steps, -(-examples // batch_size))
+    return epochs * examples + min(rest * batch_size, examples)
+
+
+def curve_of(examination: Examination, plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """What `compare` needs of the curve: relapse, roughness, area, and the metric at every evaluation (from which the
     time to any target follows)."""
-    losses = _losses(outcome)
+    losses = losses_of(outcome)
     initial = next(iter(outcome.initial.values()), {}).get("loss", math.nan)
     per_epoch = -(-len(examination.feeds["train"]) // plan.batch_size)
     split = "validation" if outcome.initial.get("validation") else "train"
@@ -144,25 +143,42 @@ def curve_of(examination: Examination, plan: Plan, outcome: Outcome) -> dict:
     }
 
 
-def reason_of(outcome: Outcome, steps: int, recipe: str, rate: float | None) -> str | None:
-    """Why a run that is not done ended, for a person."""
+def reason_of(run: "Run", outcome: Outcome) -> str | None:
+    """Why a run that is not done ended, for a person; None for one that is."""
     if outcome.status == "interrupted":
-        return f"interrupted after step {outcome.state.step} of {steps}"
+        return f"interrupted after step {outcome.state.step} of {run.steps}"
     if outcome.status != "diverged":
         return None
-    last = "no finite loss before it" if outcome.last_finite is None else f"last finite value {outcome.last_finite:.3g}"
-    at_rate = f" at lr {rate:g} is far too high" if rate else ": the steps are far too large"
-    return (
-        f"stopped at step {outcome.diverged_at} of {steps}: the loss became infinite ({last})\n"
-        f"diverged. {recipe}{at_rate}; start near {sane(rate)}, or lower it until the loss falls"
-    )
+    at, last = outcome.diverged_at, outcome.last_finite
+    value = losses_of(outcome)[at - 1 - (outcome.evaluations[0].step - len(outcome.evaluations[0].losses))]
+    if np.isfinite(value):
+        event, last = "the weights were no longer finite", float(value)
+    else:
+        event = f"the loss became {'NaN' if np.isnan(value) else 'infinite'}"
+    before = "there was no finite value before" if last is None else f"last finite value {last:.3g}"
+    return f"stopped at step {at} of {run.steps}: {event} ({before})\n{_cause(run, outcome, last)}"
 
 
-def sane(rate: float | None) -> str:
-    """A rate to try after a divergence: a hundredth, but none above 0.01."""
-    return f"{min(0.01, (rate or 1.0) / 100.0):g}"
-
-
-def sizes_of(problem: Problem) -> dict[str, int]:
-    """How many examples each split has."""
-    return {name: len(problem.split(name)) for name in SPLITS}
+def _cause(run: "Run", outcome: Outcome, last: float | None) -> str:
+    """The likely cause of a divergence, and a rate to try or where to look."""
+    config, rate = run.trial.config, run.built.learning_rate
+    start = next(iter(outcome.initial.values()), {}).get("loss", math.nan)
+    if last is None:
+        return (
+            "diverged. No step had been taken, so it is not the learning rate: look for values that are not finite "
+            "or far too large in the data, or a logarithm, root or division in the loss."
+        )
+    default = default_rate(config.optimizer.name)
+    lower = lower_rate(rate, default)
+    remedy = f"start near --lr {lower:g}" if lower is not None else "start with a lower learning rate"
+    at_rate = f" at lr {rate:g}" if rate else ""
+    if run.problem.task == "regression" and not config.data.scale_target:
+        remedy += ", or leave data.scale_target on"
+    obvious = rate is not None and default is not None and rate >= 10.0 * default
+    if not obvious and np.isfinite(start) and last <= 2.0 * abs(start):
+        return (
+            f"diverged. The loss had not risen before ({start:.3g} at the start): a single step of "
+            f"{config.optimizer.name}{at_rate} was too far, or the loss has no finite value there. {remedy[0].upper()}"
+            f"{remedy[1:]}, or clip the gradients: --set optimizer.clipnorm=1"
+        )
+    return f"diverged. {config.optimizer.name}{at_rate} is far too high for {config.loss.name}; {remedy}"

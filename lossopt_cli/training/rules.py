@@ -22,26 +22,36 @@ ELEMENTWISE = frozenset(
     {"SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "ScheduleFreeAdamW"}
 )
 PER_TENSOR_SETTINGS = ("clipnorm", "global_clipnorm", "gradient_accumulation_steps")
+DENOMINATORS = ("epsilon", "initial_accumulator_value")
 STEP_DEPENDENT_SETTINGS = ("gradient_accumulation_steps", "ema_overwrite_frequency")
 
 
 class Rule(Protocol):
     """How weights move. `start` gives the slots of one trial; `update` changes weights and slots in place.
 
-    weights, gradients: float32 [size], laid out by the Layout that the rule was made for. step counts from 1.
+    weights, gradients: float32 [size], laid out by the Layout that the rule was made for. step counts from 1; rate is
+    NaN where the optimizer keeps its own. `attach` comes before the first update on weights and slots that may be any
+    trial's, `detach` gives the slots after the last. `evaluated` and `finished` give the weights that results are of,
+    between steps and at the end, where they are not the weights themselves; neither changes anything.
     """
 
     name: str
 
     def start(self, weights: torch.Tensor) -> list[torch.Tensor]: ...
 
+    def attach(self, weights: torch.Tensor, slots: list[torch.Tensor]) -> None: ...
+
+    def detach(self, slots: list[torch.Tensor]) -> list[torch.Tensor]: ...
+
     def update(
         self, weights: torch.Tensor, gradients: torch.Tensor, slots: list[torch.Tensor], rate: float, step: int
     ) -> None: ...
 
-    def prepare(self, weights: torch.Tensor, slots: list[torch.Tensor], steps_to_come: int) -> None: ...
+    def prepare(self, weights: torch.Tensor, slots: list[torch.Tensor]) -> None: ...
 
-    def finish(self, weights: torch.Tensor, slots: list[torch.Tensor]) -> None: ...
+    def evaluated(self, weights: torch.Tensor, slots: list[torch.Tensor]) -> torch.Tensor | None: ...
+
+    def finished(self, weights: torch.Tensor, slots: list[torch.Tensor]) -> torch.Tensor | None: ...
 
 
 class FusedAdam:
@@ -63,7 +73,13 @@ class FusedAdam:
         largest = torch.zeros_like(weights) if self.amsgrad else weights.new_zeros(0)
         return [torch.zeros_like(weights), torch.zeros_like(weights), largest, weights.new_zeros(())]
 
-    def prepare(self, weights, slots, steps_to_come) -> None:
+    def attach(self, weights, slots) -> None:
+        pass
+
+    def detach(self, slots) -> list[torch.Tensor]:
+        return slots
+
+    def prepare(self, weights, slots) -> None:
         pass
 
     def update(self, weights, gradients, slots, rate, step) -> None:
@@ -85,8 +101,11 @@ class FusedAdam:
             maximize=False,
         )
 
-    def finish(self, weights, slots) -> None:
-        pass
+    def evaluated(self, weights, slots) -> None:
+        return None
+
+    def finished(self, weights, slots) -> None:
+        return None
 
 
 class KerasRule:
@@ -97,6 +116,7 @@ class KerasRule:
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, layout: Layout, variables: Sequence[keras.Variable]):
         self.optimizer = without_foreach(optimizer)
+        self.optimizer.loss_scale_factor = None  # gradients come of the loss itself
         self.flat = is_elementwise(self.optimizer, variables)
         self.name = f"keras {type(self.optimizer).__name__.lower()}" + (" on one vector" if self.flat else "")
         self.layout = layout
@@ -110,11 +130,16 @@ class KerasRule:
         self.rate: float | None = None
 
     def start(self, weights: torch.Tensor) -> list[torch.Tensor]:
-        self.rate = None
         fresh = [v.value.detach().clone().to(weights.device) for v in self.optimizer.variables]
         for place, index in self.copies.items():
             fresh[place].copy_(self._split(weights)[index])
         return fresh
+
+    def attach(self, weights, slots) -> None:
+        self.rate = None
+
+    def detach(self, slots) -> list[torch.Tensor]:
+        return slots
 
     def _split(self, vector: torch.Tensor) -> list[torch.Tensor]:
         return [vector] if self.flat else self.layout.views(vector)
@@ -126,10 +151,9 @@ class KerasRule:
         moved, kept = self.optimizer.stateless_apply(list(slots), list(gradients), list(weights))
         return [*moved, *kept]
 
-    def prepare(self, weights, slots, steps_to_come) -> None:
-        """Records the update when the steps to come repay it; called before the first update."""
-        settings = self.optimizer.get_config()
-        if self.recorded is not None or any(settings.get(key) for key in STEP_DEPENDENT_SETTINGS):
+    def prepare(self, weights, slots) -> None:
+        """Records the update, where it is the same at every step."""
+        if self.recorded is not None or any(vars(self.optimizer).get(key) for key in STEP_DEPENDENT_SETTINGS):
             return
         generator = torch.Generator().manual_seed(0)
         draw = torch.randn(weights.shape, generator=generator).to(weights.device)
@@ -141,7 +165,7 @@ class KerasRule:
             self.recorded = None
 
     def update(self, weights, gradients, slots, rate, step) -> None:
-        if rate != self.rate and self.rate_at is not None:
+        if rate != self.rate and not math.isnan(rate) and self.rate_at is not None:
             slots[self.rate_at].fill_(rate)
             self.rate = rate
         old = [*self._split(weights), *slots]
@@ -149,60 +173,34 @@ class KerasRule:
         changed = [(into, value) for into, value in zip(old, new, strict=True) if into is not value]
         torch._foreach_copy_([into for into, _ in changed], [value for _, value in changed])
 
-    def finish(self, weights, slots) -> None:
+    def evaluated(self, weights, slots) -> None:
+        """Between steps Keras evaluates at the weights themselves, with `use_ema` too."""
+        return
+
+    def finished(self, weights, slots) -> torch.Tensor | None:
         """The moving average in place of the weights, where `use_ema` asks for it."""
         if not self.optimizer.use_ema:
-            return
-        ours = self.optimizer.variables
-        averages = self.optimizer._model_variables_moving_average
-        for weight, average in zip(self._split(weights), averages, strict=True):
-            place = next(i for i, variable in enumerate(ours) if variable is average)
-            weight.copy_(slots[place])
-
-
-class TorchRule:
-    """An optimizer of torch over leaf parameters that share the weights' memory; its slots are its own state."""
-
-    def __init__(self, factory, layout: Layout):
-        self.factory, self.layout = factory, layout
-        self.optimizer: torch.optim.Optimizer | None = None
-        self.name = "torch"
-        self.parameters: list[torch.nn.Parameter] = []
-        self.rate: float | None = None
-
-    def start(self, weights: torch.Tensor) -> list[torch.Tensor]:
-        self.parameters = [torch.nn.Parameter(view) for view in self.layout.views(weights)]
-        self.optimizer = self.factory(self.parameters)
-        self.name = f"torch {type(self.optimizer).__name__}"
-        if hasattr(self.optimizer, "train"):
-            self.optimizer.train()
-        return []
-
-    def prepare(self, weights, slots, steps_to_come) -> None:
-        pass
-
-    def update(self, weights, gradients, slots, rate, step) -> None:
-        if rate != self.rate:
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.rate = rate
-        for parameter, gradient in zip(self.parameters, self.layout.views(gradients), strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
-
-    def finish(self, weights, slots) -> None:
-        """Schedule-free optimizers swap to the averaged weights that they are evaluated with."""
-        if hasattr(self.optimizer, "eval"):
-            self.optimizer.eval()
+            return None
+        place = {id(variable): place for place, variable in enumerate(self.optimizer.variables)}
+        averaged = weights.clone()
+        for weight, average in zip(
+            self._split(averaged), self.optimizer._model_variables_moving_average, strict=True
+        ):
+            weight.copy_(slots[place[id(average)]])
+        return averaged
 
 
 def without_foreach(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The same optimizer as Keras wrote it: the `_foreach` classes read values back or change their inputs."""
     if isinstance(optimizer, TorchParallelOptimizer):
-        written = next(c for c in type(optimizer).__mro__ if c.__module__.startswith("keras.src.optimizers."))
-        config = optimizer.get_config()
+        given, written = optimizer, next(c for c in type(optimizer).__mro__ if _is_of_keras(c))
+        config = given.get_config()
+        if not isinstance(given._learning_rate, keras.Variable):
+            config["learning_rate"] = given._learning_rate
         optimizer = BaseOptimizer.__new__(written)
         optimizer.__init__(**config)
+        for name in _exclusions(given):
+            setattr(optimizer, name, getattr(given, name))
     own = next(c for c in type(optimizer).__mro__ if "_apply_weight_decay" in vars(c))
     if own.__module__.startswith("keras.src.backend.torch"):
         optimizer._apply_weight_decay = types.MethodType(BaseOptimizer._apply_weight_decay, optimizer)
@@ -210,15 +208,28 @@ def without_foreach(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
 
 
 def is_elementwise(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> bool:
-    """Whether one flat variable gives the same numbers as the tensors by themselves."""
-    if type(optimizer).__name__ not in ELEMENTWISE or not type(optimizer).__module__.startswith("keras.src."):
+    """Whether one flat variable gives the same numbers as the tensors by themselves.
+
+    The gaps of a layout must stay finite too, where a gradient is always 0: not with a denominator that can be 0.
+    """
+    if type(optimizer).__name__ not in ELEMENTWISE or not _is_of_keras(type(optimizer)) or _exclusions(optimizer):
         return False
     config = optimizer.get_config()
     unlike = any(v.constraint is not None or v.overwrite_with_gradient for v in variables)
-    return not unlike and not any(config.get(key) for key in PER_TENSOR_SETTINGS)
+    vanishing = any(config.get(key) == 0.0 for key in DENOMINATORS)
+    return not unlike and not vanishing and not any(config.get(key) for key in PER_TENSOR_SETTINGS)
 
 
-def _track_strays(optimizer: keras.optimizers.Optimizer) -> None:
+def _is_of_keras(optimizer_class: type) -> bool:
+    return optimizer_class.__module__.startswith("keras.src.optimizers.")
+
+
+def _exclusions(optimizer: keras.optimizers.Optimizer) -> list[str]:
+    """The attributes in which `exclude_from_weight_decay` keeps what it was told."""
+    return [name for name, value in vars(optimizer).items() if name.startswith("_exclude_from_weight_decay") and value]
+
+
+def track_strays(optimizer: keras.optimizers.Optimizer) -> None:
     """Variables in no list (Nadam's product of decays), which `stateless_apply` and saving would lose."""
     known = {id(variable) for variable in optimizer.variables}
     for value in list(vars(optimizer).values()):
@@ -229,13 +240,14 @@ def _track_strays(optimizer: keras.optimizers.Optimizer) -> None:
 def _built(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> dict[int, int]:
     """Builds the optimizer; {place of a slot: index of the variable} for slots that begin as copies of weights.
 
-    They are found by building it over a probe that no other initial value equals.
+    They are found by building it over a probe that no other variable and no other initial value equals.
     """
     originals = [variable.value.detach().clone() for variable in variables]
-    for variable in variables:
-        variable.assign(torch.arange(1.0, variable.value.numel() + 1.0).reshape(tuple(variable.shape)))
+    for number, variable in enumerate(variables, 1):
+        count = variable.value.numel()
+        variable.assign(number * torch.arange(1.0, count + 1.0).reshape(tuple(variable.shape)))
     optimizer.build(variables)
-    _track_strays(optimizer)
+    track_strays(optimizer)
     copies = {
         place: index
         for place, slot in enumerate(optimizer.variables)

@@ -16,14 +16,14 @@ from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.folder import RunFolder
-from lossopt_cli.training import devices
+from lossopt_cli.training import devices, keeping, results
 from lossopt_cli.training.building import Build, UserParts, build, is_pure
 from lossopt_cli.training.feeding import feed
+from lossopt_cli.training.judging import Guess, guess_of, judge
 from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
 from lossopt_cli.training.recording import FolderRecorder
-from lossopt_cli.training.results import SCHEMA_VERSION, Guess, Judgement, curve_of, guess_of, judge, reason_of, sizes_of
 from lossopt_cli.training.state import State
-from lossopt_cli.training.trial import Trial
+from lossopt_cli.training.trial import Trial, default_metric
 from lossopt_cli.training.user_code import Running
 
 
@@ -51,20 +51,19 @@ class Run:
     examination: Examination
     state: State
     plain: bool
+    build_seconds: float
 
     @property
     def steps(self) -> int:
         return -(-len(self.problem.train) // self.plan.batch_size) * self.plan.epochs
 
 
-def default_metric(task: str) -> str:
-    """What a run is judged by unless it says: mae for numbers, accuracy for classes."""
-    return "mae" if task == "regression" else "accuracy"
+def prepare(config: Config, problem: Problem, user: UserParts, tracing: bool = True) -> Run:
+    """Builds what the config trains with; the run's trial has the settings that signatures of user code fill in.
 
-
-def prepare(trial: Trial, problem: Problem, user: UserParts, tracing: bool = True) -> Run:
-    """Builds what the trial trains with. UsageError where config and problem do not go together."""
-    config = trial.config
+    UsageError where config and problem do not go together.
+    """
+    began_at = time.perf_counter()
     devices.set_up(config.train.threads)
     device = devices.device_named(config.train.device)
     _check_batch(config, problem)
@@ -88,7 +87,11 @@ def prepare(trial: Trial, problem: Problem, user: UserParts, tracing: bool = Tru
             program = built.plain_program(device)
         state = program.start()
     examination = Examination(problem, built.objective, feeds, program)
-    return Run(trial, problem, built, _plan(config, problem, built), device, examination, state, plain)
+    plan = _plan(config, problem, built)
+    code = {obj.reference: obj.fingerprint for obj in user.objects.values()}
+    trial = Trial.of(keeping.filled(config, built.settings), problem, code)
+    spent = time.perf_counter() - began_at
+    return Run(trial, problem, built, plan, device, examination, state, plain, spent)
 
 
 def _keras_name(device: torch.device) -> str:
@@ -164,106 +167,97 @@ class _Recorders:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run came to: everything of its result but times and environment."""
+    """result: what result.json has. stopped_by: the signal that ended it, None for one that ended by itself."""
 
-    run: Run
-    outcome: Outcome
-    guess: Guess
-    judgement: Judgement
-    recorder: FolderRecorder
+    result: Mapping[str, Any]
+    stopped_by: BaseException | None
 
 
-def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float) -> Finished:
-    """Trains the run and leaves its tables, events and checkpoint in the folder."""
-    with keras.device(_keras_name(run.device)), Running(_files(run.built.user), None, raises=RunError):
-        guess = guess_of(run.examination)
-        recorder = FolderRecorder(folder, hyperparameters(run.trial.config), started_at)
-        screen.ready(run)
-        recorders = _Recorders(recorder, screen, guess)
-        outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state)
-        judgement = judge(run.examination, run.plan, outcome, guess, run.built.learning_rate)
+def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, environment: Mapping) -> Finished:
+    """Trains the run and leaves its folder whole, also where it is interrupted or fails.
+
+    started_at: when the command began, in seconds since 1970: what came before is start-up.
+    """
+    ready_at = time.perf_counter()
+    start_up = time.time() - started_at - run.build_seconds
+    copies = keeping.keep_config(run, folder)
+    recorder = FolderRecorder(folder, hyperparameters(run.trial.config), time.time())
+    begun = results.opening(run, str(folder.path), environment, copies)
+    folder.write_json("result.json", begun)
+    written = time.perf_counter() - ready_at
+    with _Left(folder, recorder, begun), keras.device(_keras_name(run.device)):
+        with Running(_files(run.built.user), None, raises=RunError):
+            guess = guess_of(run.examination)
+            screen.ready(run)
+            recorders = _Recorders(recorder, screen, guess)
+            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state)
+            judging_at = time.perf_counter()
+            config, rate = run.trial.config, run.built.learning_rate
+            judgement = judge(run.examination, run.plan, outcome, guess, config, rate)
+        writing_at = time.perf_counter()
+        warned = _keep(run, outcome, recorder, folder)
+        result = begun | results.closing(run, outcome, guess, judgement)
+        result["warnings"] += [{**vars(warning), "text": str(warning)} for warning in warned]
+        written += time.perf_counter() - writing_at + recorder.epoch_seconds
+        total = start_up + run.build_seconds + time.perf_counter() - ready_at
+        judging = writing_at - judging_at
+        result["seconds"] = _seconds(run, outcome, start_up, judging, written, total)
+        folder.write_json("result.json", result)
+    return Finished(result, outcome.stopped_by)
+
+
+def _keep(run: Run, outcome: Outcome, recorder: FolderRecorder, folder: RunFolder) -> list[keeping.Warned]:
+    """Tables, events, checkpoint and the whole model; the model with the best weights where they were asked for."""
     recorder.finish(outcome.status, outcome.final)
     outcome.state.save(folder.path / "checkpoint")
-    return Finished(run, outcome, guess, judgement, recorder)
+    return keeping.keep_model(run, outcome.kept or outcome.state, folder)
+
+
+def _seconds(
+    run: Run, outcome: Outcome, start_up: float, judging: float, written: float, total: float
+) -> dict[str, float]:
+    """Where the time went; `other` is what no other entry has, so that they add up to `total`."""
+    spent = {
+        "start_up": start_up,
+        "build": run.build_seconds,
+        "tracing": run.examination.program.tracing_seconds,
+        "train": outcome.seconds["train"],
+        "evaluate": outcome.seconds["evaluate"] + judging,
+        "write": written,
+    }
+    return {"total": total, **spent, "other": total - sum(spent.values())}
+
+
+class _Left:
+    """Around a training: an exception that passes leaves a folder that says what happened."""
+
+    def __init__(self, folder: RunFolder, recorder: FolderRecorder, begun: Mapping[str, Any]):
+        self.folder, self.recorder, self.begun = folder, recorder, begun
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        reason = str(error).strip() or ("interrupted" if status == "interrupted" else kind.__name__)
+        self.recorder.finish(status, {})
+        epochs = int(self.recorder.evaluations[-1].epoch) if self.recorder.evaluations else 0
+        ended = {"status": status, "reason": reason, "epochs": epochs}
+        self.folder.write_json("result.json", {**self.begun, **ended})
 
 
 def hyperparameters(config: Config) -> dict[str, Any]:
     """What TensorBoard's HPARAMS page lists: loss, optimizer, model, data and their settings, seed, epochs, batch."""
-    flat: dict[str, Any] = {"seed": config.train.seed, "epochs": config.train.epochs, "batch_size": config.train.batch_size}
+    flat: dict[str, Any] = {
+        "seed": config.train.seed,
+        "epochs": config.train.epochs,
+        "batch_size": config.train.batch_size,
+    }
     for part in ("data", "model", "loss", "optimizer", "schedule"):
         value = getattr(config, part)
         if value is not None:
             flat[part] = value.name
             flat |= {f"{part}.{key}": v for key, v in value.settings.items()}
     return {key: str(v) if isinstance(v, list) else v for key, v in flat.items()}
-
-
-def result_of(finished: Finished, hashes: Mapping[str, str], environment: Mapping, seconds: Mapping) -> dict[str, Any]:
-    """result.json (DESIGN section 5); `run_dir`, and the seconds of writing, are the caller's to add."""
-    run, outcome, judgement = finished.run, finished.outcome, finished.judgement
-    config, plan = run.trial.config, run.plan
-    best = outcome.evaluations[outcome.best] if outcome.best is not None else None
-    trained = sum(len(e.losses) for e in outcome.evaluations) * plan.batch_size
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "status": outcome.status,
-        "reason": reason_of(outcome, run.steps, config.optimizer.name, run.built.learning_rate),
-        "learned": judgement.learned if outcome.status != "diverged" else False,
-        "task": run.problem.task,
-        "metric": plan.metric,
-        "loss": config.loss.model_dump(),
-        "optimizer": config.optimizer.model_dump(),
-        "seed": plan.seed,
-        "epochs": outcome.state.epoch,
-        "best_epoch": best.epoch if best else None,
-        "metrics": outcome.final,
-        "metrics_best": outcome.final_best or (best.metrics if best else {}),
-        "guessing": {**finished.guess.metrics, "loss": finished.guess.loss},
-        "initial": outcome.initial,
-        "sample": vars(judgement.sample) if judgement.sample else None,
-        "standard_error": judgement.standard_error,
-        "diverged_at": outcome.diverged_at,
-        "last_finite_loss": outcome.last_finite,
-        "seconds": dict(seconds),
-        "timing": "alone",
-        "examples_per_second": trained / outcome.seconds["train"] if outcome.seconds["train"] else None,
-        "engine": engine_of(run),
-        "device": devices.in_words(run.device, config.train.threads),
-        "sizes": sizes_of(run.problem),
-        "classes": list(run.problem.classes) if run.problem.classes else None,
-        "config": config.model_dump(),
-        "curve": curve_of(run.examination, plan, outcome),
-        **hashes,
-        "warnings": [{**vars(found), "text": str(found)} for found in judgement.found],
-        "environment": dict(environment),
-    }
-
-
-def engine_of(run: Run) -> dict[str, Any]:
-    """Which way the steps took: traced or not, the update rule, precision, and notes of the program."""
-    program = run.examination.program
-    if run.plain:
-        why = "the model draws random numbers that are no function of a seed of its own"
-        return {"way": "plain", "why": why, "precision": run.trial.config.train.precision}
-    return {
-        "way": "traced" if program.is_traced else "untraced",
-        "rule": program.rule.name,
-        "precision": run.trial.config.train.precision,
-        "notes": list(program.notes),
-    }
-
-
-def seconds_of(finished: Finished, writing: float) -> dict[str, float]:
-    """Where the time went: tracing, the steps, evaluations, and writing (tables, events, checkpoint, model)."""
-    spent = finished.outcome.seconds
-    return {
-        "tracing": finished.run.examination.program.tracing_seconds,
-        "train": spent["train"],
-        "evaluate": spent["evaluate"],
-        "write": writing + finished.recorder.write_seconds,
-    }
-
-
-def export(finished: Finished, folder: RunFolder, dump: Callable[[Config], str]) -> list[dict[str, str]]:
-    """model.keras and labels.json, copies of user code; warnings where the file needs the user's code to load."""
-    return []

@@ -7,17 +7,14 @@ the kernels once; replaying them gives the same bits, which `verified` checks on
 from collections.abc import Callable, Sequence
 
 import torch
-from torch.fx import GraphModule, Node
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx import GraphModule
 from torch.fx.graph import CodeGen
+
+from lossopt_cli.training.capture import ValueRead, captured
 
 aten = torch.ops.aten
 
 Function = Callable[..., Sequence[torch.Tensor]]
-
-# What a user's code may raise while it is recorded: control flow on values, or an operation without a rule.
-UNTRACEABLE = (RuntimeError, TypeError, NotImplementedError, ValueError, AttributeError, KeyError, AssertionError)
-
 
 class Untraceable(Exception):
     """The function branches on values, or does not repeat: it is called as it is."""
@@ -29,10 +26,13 @@ def traced(function: Function, example: Sequence[torch.Tensor]) -> Function:
     Shapes and memory formats are those of the example. Raises Untraceable where recording is impossible.
     """
     try:
-        module = make_fx(function)(*example)
-    except UNTRACEABLE as error:
-        raise Untraceable(str(error)) from error
-    return _compiled(module)
+        graph, constants = captured(function, example)
+    except ValueRead as reason:
+        raise Untraceable(str(reason)) from reason
+    root = torch.nn.Module()
+    for name, tensor in constants.items():
+        root.register_buffer(name, tensor)
+    return _compiled(GraphModule(root, graph))
 
 
 def verified(recorded: Function, function: Function, examples: Sequence[Sequence[torch.Tensor]]) -> Function:
@@ -60,14 +60,8 @@ def _compiled(module: GraphModule) -> Function:
         if node.op == "call_function" and node.target in (aten.alias.default, aten.detach.default):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-    output = next(node for node in graph.nodes if node.op == "output")
-    output.args = (tuple(_flat(output.args[0])),)
     graph.eliminate_dead_code()
     graph.set_codegen(CodeGen())
     graph.lint()
     module.recompile()
     return module.forward
-
-
-def _flat(result) -> list[Node]:
-    return list(result) if isinstance(result, list | tuple) else [result]

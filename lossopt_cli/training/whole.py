@@ -1,7 +1,7 @@
 """The model that a run leaves behind: raw data in, probabilities or values in the target's own units out.
 
-It is made of Keras's own layers only, without Lambda, so that `keras.saving.load_model` reads it where lossopt
-is not installed. Scaling, encoding and readout are layers around the trained core.
+It is made of Keras's own layers only, without Lambda, so that `keras.saving.load_model` reads it without
+lossopt. Scaling, encoding and readout are layers around the trained core.
 """
 
 import json
@@ -168,7 +168,7 @@ def _without_chance(path: Path) -> dict[str, Any]:
 
 
 def _not_keras(config: Any) -> Iterator[str]:
-    """What a config holds that is not Keras's own, or that Keras refuses to load: classes, functions, lambdas."""
+    """What a config holds that is not Keras's own or that Keras refuses to load."""
     if isinstance(config, dict):
         name, package = config.get("class_name"), str(config.get("module")).split(".")[0]
         if name in REFUSED:

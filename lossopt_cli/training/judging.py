@@ -1,0 +1,145 @@
+"""What a finished training is worth: beside guessing, on other examples like these, and what is wrong with it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lossopt_cli.catalogue.metrics import Outputs, guessing, interval
+from lossopt_cli.catalogue.optimizers import OPTIMIZERS
+from lossopt_cli.config.schema import Config
+from lossopt_cli.training.checks import Evidence, Finding, findings
+from lossopt_cli.training.loop import Examination, Outcome, Plan
+from lossopt_cli.training.targets import encoded, guess, read_out
+
+STANDARD_NORMAL = 1.959963984540054  # half the width of a 95 % interval, in standard errors
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What is had without a model: the loss of the constant output that says the class frequencies or the mean (None
+    where the loss has no such reading), and every metric by split."""
+
+    loss: float | None
+    metrics: Mapping[str, Mapping[str, float]]
+
+
+def guess_of(examination: Examination) -> Guess:
+    """Class frequencies and the most frequent class of the training data, or their mean."""
+    problem, objective = examination.problem, examination.objective
+    targets = problem.train.targets
+    scored = {}
+    if problem.task != "regression" or targets.ndim == 1:
+        for name in ("train", "validation", "test"):
+            if len(split := problem.split(name)):
+                scored[name] = guessing(problem.task, targets, split.targets)
+    if objective.library == "user":
+        return Guess(None, scored)
+    shown = problem.validation if len(problem.validation) else problem.train
+    constant = torch.from_numpy(guess(problem, objective.fit, targets)).float()
+    if objective.activated:
+        constant = torch.softmax(constant, -1) if objective.units > 1 else torch.sigmoid(constant)
+    truth = torch.from_numpy(encoded(problem, objective.fit, shown.targets))
+    loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous()))
+    return Guess(loss if math.isfinite(loss) else None, scored)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The interval of a metric over other examples like these; counted: (right, all) for accuracy."""
+
+    split: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    counted: tuple[int, int] | None
+
+
+def sample_of(split: str, metric: str, outputs: Outputs, value: float) -> Sample:
+    """Wilson's interval for accuracy, the bootstrap for others; 95 %."""
+    low, high = interval(metric, outputs)
+    counted = None
+    if metric == "accuracy":
+        counted = int((outputs.predicted == outputs.targets).sum()), len(outputs)
+    return Sample(split, metric, value, low, high, counted)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """learned: the metric on `split` beats guessing by two standard errors of that sample; None where that cannot be
+    said. sample: of the weights that are reported, on test, or on validation where there is no test."""
+
+    split: str
+    learned: bool | None
+    standard_error: float
+    sample: Sample | None
+    found: list[Finding]
+
+
+def judge(
+    examination: Examination, plan: Plan, outcome: Outcome, guess: Guess, config: Config, rate: float | None
+) -> Judgement:
+    """What the final weights show on validation (on train where there is none)."""
+    split = "validation" if outcome.final.get("validation") else "train"
+    values, guessed = outcome.final.get(split, {}), guess.metrics.get(split, {})
+    learned, error, share = None, 0.0, None
+    if plan.metric in guessed and plan.metric in values:
+        outputs = _outputs(examination, outcome, split)
+        low, high = interval(plan.metric, outputs)
+        error = (high - low) / (2.0 * STANDARD_NORMAL) if math.isfinite(high - low) else 0.0
+        ahead = values[plan.metric] - guessed[plan.metric]
+        learned = bool((ahead if plan.higher else -ahead) > 2.0 * error)
+        if examination.problem.task != "regression" and len(np.unique(outputs.targets)) > 1:
+            share = float(np.unique(outputs.predicted, return_counts=True)[1].max() / len(outputs))
+    evidence = Evidence(
+        metric=plan.metric,
+        higher=plan.higher,
+        rate=rate,
+        default_rate=default_rate(config.optimizer.name),
+        split=split,
+        initial_loss=next(iter(outcome.initial.values()), {}).get("loss", math.nan),
+        guess_loss=guess.loss,
+        losses=losses_of(outcome),
+        train=outcome.final.get("train", {}),
+        judged=values,
+        guessing=guessed,
+        learned=learned,
+        predicted=share,
+        standard_error=error,
+    )
+    found = findings(evidence) if outcome.status == "done" else []
+    return Judgement(split, learned, error, _sample(examination, plan, outcome), found)
+
+
+def _sample(examination: Examination, plan: Plan, outcome: Outcome) -> Sample | None:
+    final, state = outcome.final, outcome.state
+    if outcome.kept is not None:
+        final, state = outcome.final_best, outcome.kept
+    split = "test" if final.get("test") else "validation"
+    value = final.get(split, {}).get(plan.metric)
+    if value is None or plan.metric == "loss":
+        return None
+    raw = examination.raw(state, split).cpu().numpy()
+    targets = examination.problem.split(split).targets
+    outputs = read_out(examination.problem, examination.objective, raw, targets)
+    return sample_of(split, plan.metric, outputs, value)
+
+
+def _outputs(examination: Examination, outcome: Outcome, split: str) -> Outputs:
+    raw = examination.raw(outcome.state, split).cpu().numpy()
+    return read_out(examination.problem, examination.objective, raw, examination.problem.split(split).targets)
+
+
+def losses_of(outcome: Outcome) -> np.ndarray:
+    """The loss of every batch so far."""
+    return np.concatenate([e.losses for e in outcome.evaluations]) if outcome.evaluations else np.array([])
+
+
+def default_rate(optimizer: str) -> float | None:
+    """The learning rate that the optimizer's row has; None for one that is not in the catalogue."""
+    row = next((row for row in OPTIMIZERS if row.name == optimizer), None)
+    rates = [setting.default for setting in row.settings if setting.name == "learning_rate"] if row else []
+    return rates[0] if rates else None

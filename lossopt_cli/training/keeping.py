@@ -1,0 +1,92 @@
+"""What a run keeps so that it can be used and repeated elsewhere: its config, the user's code, the whole model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import torch
+
+from lossopt_cli.config.schema import Config
+from lossopt_cli.config.writing import dump
+from lossopt_cli.runs.folder import RunFolder
+from lossopt_cli.training import networks, whole
+from lossopt_cli.training.state import State
+from lossopt_cli.training.user_code import keep_copies
+
+if TYPE_CHECKING:
+    from lossopt_cli.training.running import Run
+
+PARTS = ("loss", "optimizer", "model")
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What went wrong with a file without touching the numbers; of the form of a checks.Finding."""
+
+    name: str
+    seen: str
+    why: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.seen, self.why, self.remedy)))
+
+
+def filled(config: Config, settings: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The config with what the signatures of user code say where it says nothing. settings: by part."""
+    update = {}
+    for part, resolved in settings.items():
+        value = getattr(config, part)
+        update[part] = value.model_copy(update={"settings": {**resolved, **value.settings}})
+    return config.model_copy(update=update)
+
+
+def keep_config(run: "Run", folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Writes config.yaml, which names the copies of the user's files that are kept beside it; what was kept, by the
+    reference of the config."""
+    objects = run.built.user.objects
+    copies = keep_copies(objects.values(), folder.path)
+    update: dict[str, Any] = {}
+    for part, obj in objects.items():
+        file, value = copies[obj.reference]["file"], getattr(run.trial.config, part)
+        changed = {"path": file} if part == "data" else {"name": f"{file}:{obj.name}"}
+        update[part] = value.model_copy(update=changed)
+    folder.write_text("config.yaml", dump(run.trial.config.model_copy(update=update)))
+    return copies
+
+
+def keep_model(run: "Run", state: State, folder: RunFolder) -> list[Warned]:
+    """Writes model.keras with the weights of the state, and labels.json; what there is to say where that fails."""
+    if not bool(torch.isfinite(state.weights).all()):
+        return []
+    objective = run.built.objective
+    labels = whole.labels(run.problem, objective.fit, activated=objective.activated)
+    folder.write_json("labels.json", labels)
+    try:
+        core = _core(run, state)
+        model = whole.whole_model(core, run.problem, objective.fit, activated=objective.activated)
+    except whole.UNWRITABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        return [Warned("model_file", f"model.keras was not written: no whole model can be built ({reason}).")]
+    said = whole.save_whole(folder.path / "model.keras", model)
+    return [Warned("model_file", f"{said}.")] if said else []
+
+
+def _core(run: "Run", state: State) -> keras.Model:
+    """The trained network in Keras's default layout, on the CPU."""
+    model = run.built.model
+    if run.built.channels_first:
+        part, config = run.trial.config.model, run.trial.config
+        with keras.device("cpu"):
+            units, precision = run.built.objective.units, config.train.precision
+            model = networks.build(
+                part.name, part.settings, run.problem.inputs, units, "channels_last", precision
+            )
+    weights = run.built.layout.views(state.weights[0].detach().cpu())
+    with torch.no_grad():
+        for variable, value in zip(model.trainable_variables, weights, strict=True):
+            variable.assign(value)
+        for variable, value in zip(model.non_trainable_variables, state.buffers, strict=True):
+            variable.assign(value[0].detach().cpu())
+    return model
