@@ -11,7 +11,8 @@ BAR_WIDTH = 24
 
 
 class Progress:
-    """The progress of one training of `epochs` times `steps` steps of `examples` examples each.
+    """The progress of one training of `epochs` times `steps` steps of `examples` examples each; unit: what one
+    calls those (images, rows). Time counts from the construction.
 
     `step` may be called for every batch: it looks at the clock and mostly returns. `epoch` takes the line
     that sums an epoch up; the first and the last are always printed, others at most one in LINE_SECONDS (on a
@@ -26,9 +27,10 @@ class Progress:
         steps: int,
         examples: int,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "examples",
     ):
         self.console, self.epochs, self.steps, self.examples = console, epochs, steps, examples
-        self.clock = clock
+        self.clock, self.unit = clock, unit
         self.started_at = clock()
         self.drawn_at = self.line_at = float("-inf")
         self.held = ""
@@ -49,7 +51,7 @@ class Progress:
         filled = round(BAR_WIDTH * done / (self.epochs * self.steps))
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
         rate = done * self.examples / seconds
-        text = f"epoch {epoch}/{self.epochs}  {bar}  {rate:,.0f}/s  {duration(left)} left"
+        text = f"epoch {epoch}/{self.epochs}  {bar}  {rate:,.0f} {self.unit}/s  {duration(left)} left"
         if loss is not None:
             text += f"  loss {loss:.4g}"
         self._clear()

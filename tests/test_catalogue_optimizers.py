@@ -1,4 +1,4 @@
-"""The rows of the optimizers: every one of Keras is there, settings are the signature's, presets are what they say."""
+"""The rows of the optimizers: all of Keras are there, settings are the signature's, presets what they say."""
 
 import inspect
 import os
@@ -43,8 +43,7 @@ def test_the_defaults_build_and_are_kept(row):
     kept = {name: value for name, value in defaults(row).items() if name in config}
     assert len(kept) >= 7
     assert {
-        name: pytest.approx(config[name]) if isinstance(v, float) else config[name]
-        for name, v in kept.items()
+        name: pytest.approx(config[name]) if isinstance(v, float) else config[name] for name, v in kept.items()
     } == {name: [] if name == "exclude_layers" else value for name, value in kept.items()}
 
 

@@ -104,6 +104,14 @@ def test_limit(tmp_path):
     assert np.bincount(targets).tolist() == [5, 5]
 
 
+def test_limit_keeps_the_share_of_the_test_folder(tmp_path):
+    fill(tmp_path / "x" / "train", count=20)
+    fill(tmp_path / "x" / "test", count=4)
+    problem = load(tmp_path / "x", limit=24)
+    assert np.bincount(problem.test.targets).tolist() == [2, 2]
+    assert len(problem.train) + len(problem.validation) == 20
+
+
 # ----------------------------------------------------------------------------------------------- decoding
 
 
@@ -123,7 +131,7 @@ COLOUR = (200, 100, 50)
         ("RGB", COLOUR, "a.webp", COLOUR, 6),
         ("L", 77, "a.png", (77, 77, 77), 0),
         ("1", 1, "a.png", (255, 255, 255), 0),
-        ("I;16", 257 * 77, "a.png", (77, 77, 77), 0),
+        ("I;16", 257 * 200, "a.png", (200, 200, 200), 0),
         ("I;16", 257 * 77, "a.tiff", (77, 77, 77), 0),
         ("I", 77, "a.tiff", (77, 77, 77), 0),
         ("RGBA", (*COLOUR, 255), "a.png", COLOUR, 0),
@@ -172,16 +180,12 @@ def test_turned_by_exif(tmp_path):
 # --------------------------------------------------------------------------------------------------- sizes
 
 
-@pytest.mark.parametrize(
-    ("given", "shape"), [(16, (16, 16, 3)), ([12, 20], (12, 20, 3)), ([6, 8], (6, 8, 3))]
-)
+@pytest.mark.parametrize(("given", "shape"), [(16, (16, 16, 3)), ([12, 20], (12, 20, 3)), ([6, 8], (6, 8, 3))])
 def test_image_size(tmp_path, given, shape):
     problem = load(fill(tmp_path / "x"), image_size=given)
     assert problem.inputs.shape == shape
     assert problem.train.inputs.shape[1:] == shape
-    assert np.array_equal(
-        problem.train.inputs[:, 0, 0, 0], problem.train.rows % 10 + 100 * problem.train.targets
-    )
+    assert np.array_equal(problem.train.inputs[:, 0, 0, 0], problem.train.rows % 10 + 100 * problem.train.targets)
 
 
 def test_different_sizes_become_64_by_64_and_that_is_said(tmp_path):

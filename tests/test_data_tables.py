@@ -134,9 +134,7 @@ def test_what_the_target_means(table, target, tasks, task, wanted):
     assert table(rows(X, target), tasks, task=task).task == wanted
 
 
-@pytest.mark.parametrize(
-    ("tasks", "key"), [(None, "data.task=regression"), (BOTH, "data.task=classification")]
-)
+@pytest.mark.parametrize(("tasks", "key"), [(None, "data.task=regression"), (BOTH, "data.task=classification")])
 def test_a_guess_about_whole_numbers_is_announced(table, tasks, key):
     notes = table(rows(X, [5, 6, 7, 8] * 10), tasks).notes
     assert any(key in n and "4 different whole numbers" in n for n in notes)
@@ -190,9 +188,7 @@ def test_rows_with_holes_are_dropped_when_said(table):
 
 
 def test_holes_take_the_mean_of_the_training_rows(table):
-    problem = table(
-        rows(with_hole(X, 3, 7), with_hole(COLOURS, 11), Y, header=["x", "c", "y"]), missing="mean"
-    )
+    problem = table(rows(with_hole(X, 3, 7), with_hole(COLOURS, 11), Y, header=["x", "c", "y"]), missing="mean")
     inputs, _ = whole(problem)
     seen = [X[row] for row in problem.train.rows if row not in (3, 7)]
     assert inputs[3, 0] == inputs[7, 0] == pytest.approx(np.mean(seen), rel=1e-12)

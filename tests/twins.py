@@ -2,15 +2,14 @@
 
     twin(name, settings, fit, targets, raw, mean=0.0, deviation=1.0) -> (loss, gradient)
 
-name, settings: a row of `catalogue.losses` and what differs from its defaults; `cross_entropy` takes the form that
-    fits the targets.
+name, settings: a row of `catalogue.losses` and what differs from its defaults; `cross_entropy` takes the form
+    that fits the targets.
 fit: the Fit of the row for the task, as `catalogue.losses.fit` gives it (with `from_logits: false` it reads
     probabilities).
-targets: y_true exactly as `fit.targets` says: integer [N], one_hot [N, K], binary [N, 1], signs [N, 1] or [N, K],
-    numbers [N, 1] (standardised).
-raw: the raw outputs of the head, [N, 1] or [N, K]; where the fit reads probabilities the twin applies the softmax
-    or sigmoid, and where it is in the target's own units the twin multiplies targets and outputs by `deviation` and
-    adds `mean`.
+targets: y_true exactly as `fit.targets` says: integer [N], one_hot [N, K], binary [N, 1], signs [N, 1] or
+    [N, K], numbers [N, 1] (standardised).
+raw: the raw outputs of the head, [N, 1] or [N, K]. Where the fit reads probabilities the twin applies the softmax
+    or sigmoid; where it has own_units the twin multiplies targets and outputs by `deviation` and adds `mean`.
 Returns the loss of the batch, as the library reduces it, and its gradient with respect to `raw`, of raw's shape.
 
 The complex step: d loss / d x = Im loss(x + ih) / h, exact to rounding for h = 1e-30, where every function is

@@ -134,7 +134,7 @@ ADAM_FAMILY = (
             beta_1(meaning="share of the average x in w"),
             beta_2(),
             epsilon(1e-8),
-            Setting("warmup_steps", 0, "steps over which the rate rises from 0", kind="integer", from_=0),
+            Setting("warmup_steps", 0, "steps over which the rate rises from 0", kind="integer", from_=0, example=100),
             weight_decay(),
             *SHARED,
         ),

@@ -21,7 +21,7 @@ from lossopt_cli.catalogue.fits import (
 )
 from lossopt_cli.catalogue.rows import LossRow, Setting
 
-_GAMMA = Setting("gamma", 2.0, "how fast easy examples fade; 0 is plain cross-entropy", from_=0.0)
+_GAMMA = Setting("gamma", 2.0, "how fast easy examples fade; 0 is plain cross-entropy", from_=0.0, example=1.0)
 
 CROSS_ENTROPIES = (
     LossRow(
@@ -137,7 +137,7 @@ PROBABILITY_LOSSES = (
         use="labels of which some are wrong: q near 0 is cross-entropy, q near 1 is 1 - p_y",
         paper="Zhang & Sabuncu 2018",
         settings=(
-            Setting("q", 0.5, "from trusting (0) to forgiving (1), both excluded", above=0.0, below=1.0),
+            Setting("q", 0.5, "from trusting (0) to forgiving (1), both excluded", above=0.0, below=1.0, example=0.7),
         ),
         aliases=("gce", "generalized_cross_entropy", "categorical_generalized_crossentropy"),
         refusals=refuses_regression(),
@@ -202,7 +202,7 @@ PROBABILITY_LOSSES = (
         use="Dice with a price each for what is missed and for false alarms",
         paper="Salehi et al. 2017",
         settings=(
-            Setting("alpha", 0.5, "weight of what is missed, (1 - p) y", from_=0.0),
+            Setting("alpha", 0.5, "weight of what is missed, (1 - p) y", from_=0.0, example=0.7),
             Setting("beta", 0.5, "weight of false alarms, p (1 - y)", from_=0.0),
             AXIS_OR_ALL,
         ),

@@ -35,7 +35,7 @@ FROM_LOGITS = Setting(
     upstream=False,
 )
 LABEL_SMOOTHING = Setting(
-    "label_smoothing", 0.0, "share of each target spread evenly over the classes, 0 to 1", from_=0.0, to=1.0
+    "label_smoothing", 0.0, "share of each target spread evenly over the classes, 0 to 1", from_=0.0, to=1.0, example=0.1
 )
 AXIS = Setting(
     "axis", -1, "the axis of the classes; outputs here are [N, K]", kind="integer", choices=(-1, 1)

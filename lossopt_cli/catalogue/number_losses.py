@@ -54,7 +54,7 @@ NUMBER_LOSSES = (
         use="numbers with outliers; between mse and mae",
         paper="Huber 1964",
         settings=(
-            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0),
+            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5),
         ),
         torch="torch.nn.HuberLoss(delta=1.0);  SmoothL1Loss(beta=b) = Huber(b)/b",
     ),

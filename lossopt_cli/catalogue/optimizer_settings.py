@@ -24,7 +24,7 @@ def epsilon(default: float = 1e-7, meaning: str = "added to sqrt(v)") -> Setting
 
 def weight_decay(default: Value = None) -> Setting:
     """Keras: w -= learning_rate * weight_decay * w before the step, whatever the optimizer."""
-    return Setting("weight_decay", default, "decoupled: w shrinks by lr times this each step", from_=0.0)
+    return Setting("weight_decay", default, "decoupled: w shrinks by lr times this each step", from_=0.0, example=0.01)
 
 
 AMSGRAD = Setting("amsgrad", False, "divide by the largest v so far", kind="switch")

@@ -35,7 +35,7 @@ SGD = OptimizerRow(
     state="0 (1 with momentum)",
     settings=(
         learning_rate(0.01),
-        Setting("momentum", 0.0, "b, share of the last step that is kept", from_=0.0, below=1.0),
+        Setting("momentum", 0.0, "b, share of the last step that is kept", from_=0.0, below=1.0, example=0.9),
         Setting("nesterov", False, "look ahead along the momentum", kind="switch"),
         weight_decay(),
         *SHARED,
@@ -91,7 +91,7 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
         settings=(
             learning_rate(0.001),
             Setting("rho", 0.9, "decay of the mean of squares, v", from_=0.0, below=1.0),
-            Setting("momentum", 0.0, "b, share of the last step that is kept", from_=0.0, below=1.0),
+            Setting("momentum", 0.0, "b, share of the last step that is kept", from_=0.0, below=1.0, example=0.9),
             epsilon(meaning="inside the root: sqrt(v + epsilon)"),
             Setting("centered", False, "divide by the deviation instead of the root mean square", "switch"),
             weight_decay(),
@@ -116,7 +116,7 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
         state="1",
         settings=(
             learning_rate(0.001),
-            Setting("initial_accumulator_value", 0.1, "v before the first step", from_=0.0),
+            Setting("initial_accumulator_value", 0.1, "v before the first step", from_=0.0, example=0.0),
             epsilon(meaning="inside the root: sqrt(v + epsilon)"),
             weight_decay(),
             *SHARED,

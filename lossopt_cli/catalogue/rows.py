@@ -22,6 +22,7 @@ class Setting:
     kind: what a value is. A number may be written as an integer; where the default is None, the value may be.
     choices: the only values that make sense, where they can be listed.
     above, from_, below, to: x > above, x >= from_, x < below, x <= to; None where there is no bound.
+    example: a value worth trying, for the command at the end of `lossopt list`.
     upstream: the default of the library's own class, where lossopt chooses another; `...` where it does not.
     """
 
@@ -36,6 +37,7 @@ class Setting:
     from_: float | None = None
     below: float | None = None
     to: float | None = None
+    example: Value = None
     upstream: Value | EllipsisType = ...
 
 

@@ -135,7 +135,7 @@ TORCH_LOSSES = (
         use="numbers with outliers; between mse and mae",
         paper="Huber 1964",
         settings=(
-            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0),
+            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5),
         ),
         keras="keras.losses.Huber(delta=1.0)",
         note="The same as Keras's huber.",

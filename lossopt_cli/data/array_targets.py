@@ -39,11 +39,7 @@ def read_targets(
         if y.dtype.kind in "US":
             refuse(name, f"y is text ('{y.flat[0]}'), and the task is a regression", "numbers")
         constant = y.size and y.min() == y.max()
-        notes = (
-            (f"y is {y.flat[0]:g} everywhere: only a loss that does not read it can learn",)
-            if constant
-            else ()
-        )
+        notes = (f"y is {y.flat[0]:g} everywhere: only a loss that does not read it can learn",) if constant else ()
         return Targets("regression", y.astype(np.float64), None, notes)
     if y.ndim == 2:
         values, names, notes = _one_hot_classes(name, y)
@@ -51,9 +47,7 @@ def read_targets(
         values, names = _label_classes(name, y, classes)
         notes = ()
     if classes is not None:
-        names, values = _with_names(
-            name, names, values, [str(c) for c in classes], is_text=y.dtype.kind in "US"
-        )
+        names, values = _with_names(name, names, values, [str(c) for c in classes], is_text=y.dtype.kind in "US")
     if len(names) < 2:
         remedy = None if y.dtype.kind in "US" else _AS_NUMBERS
         refuse(name, f"y has one class only, '{names[0]}'", "two or more classes", remedy)
@@ -123,7 +117,5 @@ def _with_names(
         return tuple(classes), values
     missing = [label for label in found if label not in classes]
     if missing:
-        refuse(
-            name, f"y has the label '{missing[0]}', which is not in classes", f"one of {', '.join(classes)}"
-        )
+        refuse(name, f"y has the label '{missing[0]}', which is not in classes", f"one of {', '.join(classes)}")
     return tuple(classes), np.array([list(classes).index(label) for label in found])[values]

@@ -31,9 +31,7 @@ class _Returned:
     has_parts: bool = False
 
 
-def from_arrays(
-    name: str, returned: Any, config: DataConfig, tasks: tuple[Task, ...] | None, seed: int
-) -> Problem:
+def from_arrays(name: str, returned: Any, config: DataConfig, tasks: tuple[Task, ...] | None, seed: int) -> Problem:
     """The problem in what the function `name` (`file.py:function`) returned; see _EXPECTED for its forms.
 
     uint8 images [N, height, width(, channels)] are scaled by 1/255; all other inputs are taken as they are,
@@ -130,15 +128,11 @@ def _array(name: str, what: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
-        refuse(
-            name, f"{what} is no array: {error}", "a NumPy array, a list of numbers or a tensor on the CPU"
-        )
+        refuse(name, f"{what} is no array: {error}", "a NumPy array, a list of numbers or a tensor on the CPU")
     if array.dtype == object and what == "y" and array.ndim == 1 and all(isinstance(v, str) for v in array):
         return array.astype(str)
     if array.dtype.kind not in ("biufUS" if what == "y" else "biuf"):
-        refuse(
-            name, f"{what} has the type {array.dtype}", "numbers" + (", bools or text" if what == "y" else "")
-        )
+        refuse(name, f"{what} has the type {array.dtype}", "numbers" + (", bools or text" if what == "y" else ""))
     if array.ndim == 0:
         refuse(name, f"{what} is a single value, not an array", f"{what} with one row for each example")
     if array.dtype.kind == "f":

@@ -49,9 +49,7 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
     delimiter = _delimiter(text)
     rows, lines = _parsed(path, text, delimiter)
     if not rows:
-        raise UsageError(
-            Fault(f"{path.name} is empty", str(path), "a table: a row an example, columns by commas")
-        )
+        raise UsageError(Fault(f"{path.name} is empty", str(path), "a table: a row an example, columns by commas"))
     _check_widths(path, rows, lines, delimiter)
     if len(rows[0]) < 2:
         raise UsageError(

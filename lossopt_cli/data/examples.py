@@ -100,9 +100,7 @@ def _of_classes(examples: Examples, wanted: Sequence[str | int]) -> Examples:
     place[numbers] = np.arange(len(numbers))
     rows = np.flatnonzero(place[examples.targets] >= 0)
     chosen = examples.take(rows)
-    return replace(
-        chosen, targets=place[chosen.targets], classes=tuple(examples.classes[number] for number in numbers)
-    )
+    return replace(chosen, targets=place[chosen.targets], classes=tuple(examples.classes[number] for number in numbers))
 
 
 def refuse_keys(config: DataConfig, keys: tuple[str, ...], why: str) -> None:

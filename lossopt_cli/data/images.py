@@ -74,9 +74,7 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
     return _decoded(select(examples, config, seed), root, size, announce)
 
 
-def _decoded(
-    chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]
-) -> Examples:
+def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]) -> Examples:
     """The examples with pixels in the place of paths."""
     paths = list(chosen.raw)
     said: list[str] = []
@@ -88,9 +86,7 @@ def _decoded(
         chosen,
         raw=pixels,
         inputs=ImageInputs((height, width, 3), 1 / 255),
-        describe=lambda classes, count: (
-            f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}"
-        ),
+        describe=lambda classes, count: f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}",
         notes=(*chosen.notes, *said),
         facts={
             "sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]),
@@ -130,9 +126,7 @@ def _list(root: Path) -> _Listing:
             return _class_folders(root)
         return _part_folders(root, folders, parts)
     except OSError as error:
-        raise UsageError(
-            Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))
-        ) from error
+        raise UsageError(Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))) from error
 
 
 def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _Listing:
@@ -198,16 +192,12 @@ def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
         tables = [f for f in files if f.suffix.lower() in (".csv", ".tsv")]
         remedy = f"--data {tables[0]}" if tables else None
     elif folders:
-        seen = (
-            f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
-        )
+        seen = f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
         seen = seen.replace(", ...", "") if len(folders) == 1 else seen
         remedy = "images end in " + ", ".join(SUFFIXES[:6]) + ", ..."
     else:
         seen = "the folder is empty"
-    raise UsageError(
-        Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy)
-    )
+    raise UsageError(Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy))
 
 
 def _has_parts(folder: Path) -> bool:

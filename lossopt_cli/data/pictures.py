@@ -13,7 +13,10 @@ from lossopt_cli.errors import Fault, UsageError
 
 Size = tuple[int, int]
 
-SUFFIXES = tuple(".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split())
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
 MIXED_SIZE: Size = (64, 64)
 LARGEST_OWN_SIZE = 256
 
@@ -78,9 +81,7 @@ def _decode(paths: Sequence[Path], size: Size, *, resize: bool) -> np.ndarray:
     with ThreadPoolExecutor(_threads()) as pool:
         broken = [fault for faults in pool.map(fill, chunks) for fault in faults]
     if broken:
-        faults = [
-            Fault(f"{path.name} cannot be read as an image: {why}", str(path)) for path, why in broken[:5]
-        ]
+        faults = [Fault(f"{path.name} cannot be read as an image: {why}", str(path)) for path, why in broken[:5]]
         more = f"; {len(broken) - 5} more like it" if len(broken) > 5 else ""
         last = faults[-1]
         faults[-1] = Fault(last.what + more, last.where, None, "delete or replace what is broken")

@@ -17,9 +17,7 @@ _TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 _TABLE_KEYS = ("target", "header", "missing", "task")
 
 
-def load(
-    config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce: Callable[[str], None]
-) -> Problem:
+def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce: Callable[[str], None]) -> Problem:
     """The problem that the config names, split and with training statistics.
 
     tasks: what the chosen loss serves, None where no loss was named; it decides what the numbers in the

@@ -55,9 +55,7 @@ def quotas(counts: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     return table
 
 
-def draw(
-    labels: np.ndarray | None, count: int, shares: Sequence[float], rng: np.random.Generator
-) -> np.ndarray:
+def draw(labels: np.ndarray | None, count: int, shares: Sequence[float], rng: np.random.Generator) -> np.ndarray:
     """The part of each of `count` rows, int64 [count], shares met exactly; by class where labels are
     given."""
     part = np.empty(count, dtype=np.int64)
@@ -108,7 +106,5 @@ def _random_split(count: int, shares: np.ndarray, seed: int) -> list[np.ndarray]
 
     lengths = [int(share * count) for share in shares[:-1]]
     lengths.append(count - sum(lengths))
-    parts = torch.utils.data.random_split(
-        range(count), lengths, generator=torch.Generator().manual_seed(seed)
-    )
+    parts = torch.utils.data.random_split(range(count), lengths, generator=torch.Generator().manual_seed(seed))
     return [np.asarray(part.indices, dtype=np.int64) for part in parts]

@@ -19,9 +19,7 @@ def synthetic_regression(settings: Mapping[str, Any]) -> Examples:
     signal^2 / (signal^2 + noise^2). With signal 0 the target cannot be learned."""
     values = _checked("synthetic_regression", settings)
     if values["signal"] == 0 and values["noise"] == 0:
-        raise UsageError(
-            Fault("signal and noise are both 0: the target would be constant", "data.noise", "above 0")
-        )
+        raise UsageError(Fault("signal and noise are both 0: the target would be constant", "data.noise", "above 0"))
     rng = generator("synthetic_regression", values["seed"])
     inputs = rng.standard_normal((values["samples"], values["features"]))
     direction = rng.standard_normal(values["features"])
@@ -34,9 +32,7 @@ def synthetic_regression(settings: Mapping[str, Any]) -> Examples:
         raw=inputs,
         targets=targets,
         inputs=_columns(values["features"]),
-        describe=lambda _, count: (
-            f"synthetic_regression: {count} x {values['features']} normal numbers -> {kind}"
-        ),
+        describe=lambda _, count: f"synthetic_regression: {count} x {values['features']} normal numbers -> {kind}",
         facts={"settings": dict(values)},
     )
 
@@ -67,9 +63,7 @@ def synthetic_classification(settings: Mapping[str, Any]) -> Examples:
         raw=raw,
         targets=labels.astype(np.int64),
         inputs=inputs,
-        describe=lambda classes, count: (
-            f"synthetic_classification: {count} {what} -> {len(classes)} classes{ending}"
-        ),
+        describe=lambda classes, count: f"synthetic_classification: {count} {what} -> {len(classes)} classes{ending}",
         classes=tuple(str(k) for k in range(values["classes"])),
         target="class",
         facts={"settings": dict(values)},
@@ -97,15 +91,11 @@ def _checked(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     faults += [fault for fault in found if fault is not None]
     if not faults and values.get("shape") is not None:
         if len(values["shape"]) != 3 or min(values["shape"]) < 1:
-            faults.append(
-                Fault(f"shape cannot be {values['shape']}", "data.shape", "[height, width, channels]")
-            )
+            faults.append(Fault(f"shape cannot be {values['shape']}", "data.shape", "[height, width, channels]"))
         if values["signal"] > 1:
             faults.append(Fault(f"signal cannot be {values['signal']} for images", "data.signal", "0 to 1"))
     if not faults and values.get("classes", 0) > values["samples"]:
-        faults.append(
-            Fault("there are more classes than samples", "data.classes", f"at most {values['samples']}")
-        )
+        faults.append(Fault("there are more classes than samples", "data.classes", f"at most {values['samples']}"))
     if faults:
         raise UsageError(*faults)
     return {key: settled(setting, values[key]) for key, setting in known.items()}

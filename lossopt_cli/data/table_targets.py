@@ -65,9 +65,7 @@ def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -
     return place, f"target: column {place} of 0 to {len(names) - 1}, '{names[place]}'"
 
 
-def read_target(
-    path: Path, cells: Cells, place: int, task: Family | None, tasks: tuple[Task, ...] | None
-) -> Target:
+def read_target(path: Path, cells: Cells, place: int, task: Family | None, tasks: tuple[Task, ...] | None) -> Target:
     """The target with its task. First what `data.task` says, then what the cells and the loss allow.
 
     task: `data.task`. tasks: what the loss serves; None where no loss was named. Text means classes,
@@ -98,13 +96,9 @@ def read_target(
     few = distinct <= 2 if tasks is not None else distinct <= min(_FEW, max(2, len(values) // 5))
     name = cells.names[place]
     if few:
-        note = (
-            f"'{name}' has {distinct} different whole numbers, taken as classes (data.task=regression if not)"
-        )
+        note = f"'{name}' has {distinct} different whole numbers, taken as classes (data.task=regression if not)"
         return _classes(path, cells, place, column, (note,))
-    note = (
-        f"'{name}' has {distinct} different whole numbers, taken as numbers (data.task=classification if not)"
-    )
+    note = f"'{name}' has {distinct} different whole numbers, taken as numbers (data.task=classification if not)"
     return _numbers(path, cells, place, column, (note,))
 
 
@@ -165,9 +159,7 @@ def label_codes(column: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """
     if all(is_number(cell) for cell in column):
         distinct, codes = np.unique(np.array(column, dtype=np.float64), return_inverse=True)
-        return tuple(f"{v:.0f}" if v == round(v) else repr(float(v)) for v in distinct), codes.astype(
-            np.int64
-        )
+        return tuple(f"{v:.0f}" if v == round(v) else repr(float(v)) for v in distinct), codes.astype(np.int64)
     names, codes = np.unique(np.array(column), return_inverse=True)
     return tuple(str(n) for n in names), codes.astype(np.int64)
 

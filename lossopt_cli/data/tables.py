@@ -164,9 +164,7 @@ def _column(path: Path, cells: Cells, place: int, name: str) -> tuple[Column, np
     line, cell = bad[0]
     if len(bad) < 0.1 * len(present):
         more = f" and {len(bad) - 1} more like it" if len(bad) > 1 else ""
-        fault = Fault(
-            f"column '{name}' has numbers, but '{cell}' in line {line}{more}", f"{path}:{line}", "a number"
-        )
+        fault = Fault(f"column '{name}' has numbers, but '{cell}' in line {line}{more}", f"{path}:{line}", "a number")
         return Column(name), values, fault
     categories, codes = label_codes(present)
     values[full] = codes

@@ -2,5 +2,8 @@
 
 import os
 
+from lossopt_cli.training.start_up import import_keras
+
 # Keras reads its backend once, when it is first imported, and would otherwise obey ~/.keras/keras.json.
 os.environ["KERAS_BACKEND"] = "torch"
+import_keras()

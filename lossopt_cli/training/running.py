@@ -209,7 +209,7 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
 def _keep(run: Run, outcome: Outcome, recorder: FolderRecorder, folder: RunFolder) -> list[keeping.Warned]:
     """Tables, events, checkpoint and the whole model; the model with the best weights where they were asked for."""
     recorder.finish(outcome.status, outcome.final)
-    outcome.state.save(folder.path / "checkpoint")
+    outcome.trained.save(folder.path / "checkpoint")
     return keeping.keep_model(run, outcome.kept or outcome.state, folder)
 
 

@@ -1,0 +1,141 @@
+"""What came of a training, for a person (OUTPUT.md): the result on stdout. Made of result.json and steps.csv alone."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lossopt_cli.console import sparkline
+from lossopt_cli.data.problem import SPLITS
+
+WIDTH = 80
+LABEL = 11
+NAME, CELL = 21, 13
+CURVE = 52
+COMMAND = 7  # where commands begin
+NARROW_CELL = 11
+
+Next = tuple[str, str]
+
+
+def report(result: Mapping, losses: np.ndarray, next_commands: Sequence[Next], width: int = WIDTH) -> str:
+    """The curve, metrics by split, the interval, findings, where it lies and what is next, each set apart."""
+    width = max(40, min(width, WIDTH))
+    blocks = [
+        _wrapped(result["reason"] or "", width),
+        _curve(losses, width),
+        _table(result, width),
+        _wrapped(" ".join(_sure(result)), width) if result["metrics"] else [],
+        *(_wrapped(warning["text"], width) for warning in result["warnings"]),
+        [f"{'run':<{COMMAND}}{result['run_dir']}", *_next(next_commands, width)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def rows(result: Mapping) -> tuple[list[str], list[list]]:
+    """(columns, rows): a row a metric, always the same columns, blank where a run has none."""
+    metrics = _reported(result)
+    guessed = _guessed(result)
+    names = list(dict.fromkeys([*(name for split in SPLITS for name in metrics.get(split, {})), *guessed]))
+    found = [[name, *(metrics.get(split, {}).get(name) for split in SPLITS), guessed.get(name)] for name in names]
+    return ["metric", *SPLITS, "guessing"], found
+
+
+def batch_losses(folder: Path) -> np.ndarray:
+    """The loss of every batch, from steps.csv; empty where there is none."""
+    try:
+        lines = (folder / "steps.csv").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return np.array([])
+    at = lines[0].split(",").index("loss")
+    return np.array([float(line.split(",")[at] or "nan") for line in lines[1:]])
+
+
+def short(value: float | None) -> str:
+    """Three decimals below 100, else four digits; a dash for what is not known."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def _curve(losses: np.ndarray, width: int) -> list[str]:
+    """Each step gets the same number of signs where there are few of them."""
+    finite = losses[np.isfinite(losses)]
+    if len(finite) < 2:
+        return []
+    room = min(CURVE, width - NAME)
+    drawn = sparkline(np.repeat(losses, max(1, room // len(losses))), room)
+    first, last = short(losses[0]), short(finite[-1])
+    count = f"{len(losses)} steps"
+    middle = count.center(max(len(drawn) - len(first) - len(last), len(count) + 2))
+    return [f"{'loss of every batch':<{NAME}}{drawn}".rstrip(), f"{'':<{NAME}}{first}{middle}{last}"]
+
+
+def _reported(result: Mapping) -> Mapping:
+    """The metrics of the weights that model.keras has: after the last epoch, or the best one's."""
+    best = result["config"]["train"]["keep"] == "best" and "train" in result["metrics_best"]
+    return result["metrics_best"] if best else result["metrics"]
+
+
+def _guessed(result: Mapping) -> Mapping:
+    guessing = result["guessing"]
+    return guessing.get("test") or guessing.get("validation") or guessing.get("train", {})
+
+
+def _table(result: Mapping, width: int) -> list[str]:
+    metrics, guessed = _reported(result), _guessed(result)
+    splits = [split for split in SPLITS if split in metrics]
+    if not splits:
+        return []
+    cell = CELL if NAME + CELL * len(splits) + len("guessing") <= width else NARROW_CELL
+    label = NAME if cell == CELL else max(len("cross_entropy"), *map(len, metrics[splits[0]])) + 1
+    lines = [f"{'':<{label}}" + "".join(f"{split:<{cell}}" for split in splits) + "guessing"]
+    names = list(dict.fromkeys(name for split in splits for name in metrics[split] if name != "loss"))
+    for name in names or ["loss"]:
+        cells = [short(metrics[split].get(name)) for split in splits]
+        last = short(guessed[name]) if name in guessed else ""
+        lines.append(f"{name:<{label}}" + "".join(f"{text:<{cell}}" for text in cells) + last)
+    return [line.rstrip() for line in lines]
+
+
+def _sure(result: Mapping) -> list[str]:
+    """What these numbers are of, how far other examples may give others, and what one seed is worth."""
+    sizes, said, examples = result["sizes"], [], result["examples"]
+    if _reported(result) is not result["metrics"]:
+        said.append(f"Weights of epoch {result['best_epoch']:g}, the best on {result['curve']['split']}.")
+    if sample := result["sample"]:
+        said.append(_interval(sample, sizes[sample["split"]], result))
+    if not sizes["validation"] and not sizes["test"]:
+        said.append(f"No {examples} were kept back (data.split): how well it does on others is not known.")
+    elif not sizes["test"]:
+        said.append("There is no test split, so this is of the validation that choices are made on.")
+    said.append("One seed: another seed may differ as much as another optimizer does.")
+    return said
+
+
+def _interval(sample: Mapping, size: int, result: Mapping) -> str:
+    name, split, examples = sample["metric"], sample["split"], result["examples"]
+    value, low, high = (short(sample[key]) for key in ("value", "low", "high"))
+    if sample["counted"]:
+        right, size = sample["counted"]
+        return f"{split} {name} {value} is {right} of {size} {examples}: {low} to {high} on other {examples}."
+    units = f" (in the units of {result['target']})" if name in ("mae", "rmse") else ""
+    return f"{split} {name} {value}{units} on {size} {examples}: {low} to {high} on other {examples}."
+
+
+def _next(commands: Sequence[Next], width: int) -> list[str]:
+    """Two columns where they fit, else what a command is for below it."""
+    column = max((len(command) for command, _ in commands), default=0) + 3
+    fit = all(COMMAND + column + len(sense) <= width for _, sense in commands)
+    lines = []
+    for place, (command, sense) in enumerate(commands):
+        lead = f"{'' if place else 'next':<{COMMAND}}"
+        lines += [f"{lead}{command:<{column}}{sense}"] if fit else [lead + command, f"{'':<{COMMAND}}  {sense}"]
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    return [line for part in text.splitlines() for line in textwrap.wrap(part, width, **options)]
