@@ -1,8 +1,9 @@
 """Small problems of every task, and what trains on them, built as `lossopt train` builds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ def problem_of(task: str, images: bool = False, sizes: tuple[int, int, int] = (4
         noise = generator.integers(-4, 5, size=(count, 8, 8, 1))
         x, inputs = np.clip(level + noise, 0.0, 16.0).astype(np.uint8), ImageInputs((8, 8, 1), 1.0 / 16.0)
     edges = np.cumsum((0, *sizes))
-    parts = [Split(x[a:b], targets[a:b], np.arange(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [Split(x[a:b], targets[a:b], np.arange(a, b)) for a, b in pairwise(edges)]
     numbers = parts[0].targets if task == "regression" else np.array([-1.0, 1.0])
     return Problem(
         "noise", task, inputs, *parts, CLASSES[task], target_mean=numbers.mean(), target_deviation=numbers.std()
@@ -81,7 +82,7 @@ class Workbench:
     config: Config
     problem: Problem
     tracing: bool = True
-    user: UserParts = UserParts()
+    user: UserParts = field(default_factory=UserParts)
 
     @cached_property
     def built(self) -> Build:

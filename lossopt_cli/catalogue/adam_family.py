@@ -193,9 +193,7 @@ ADAM_FAMILY = (
         ),
         branches=("relative_step", *SHARED_BRANCHES),
         torch="torch.optim.Adafactor(lr=0.001)",
-        differs=(
-            "torch: lr 0.01 (Keras 0.001), eps1 is the machine's epsilon (1e-30); decoupled decay in both"
-        ),
+        differs=("torch: lr 0.01 (Keras 0.001), eps1 is the machine's epsilon (1e-30); decoupled decay in both"),
         fault=(
             "Keras 3.15.1 may end in NaN where an input is 0 throughout a batch (the border pixels of"
             " digits): its factored v underflows. lossopt does not change the rule: such a run ends as"

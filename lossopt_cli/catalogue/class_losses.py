@@ -85,9 +85,7 @@ CROSS_ENTROPIES = (
         use="many easy examples and a few hard ones that they would drown",
         paper="Lin et al. 2017",
         settings=(
-            Setting(
-                "alpha", 0.25, "factor of the loss; a list weighs each class", "number or list", from_=0.0
-            ),
+            Setting("alpha", 0.25, "factor of the loss; a list weighs each class", "number or list", from_=0.0),
             _GAMMA,
             FROM_LOGITS,
             LABEL_SMOOTHING,
@@ -154,9 +152,7 @@ PROBABILITY_LOSSES = (
         use="targets that are distributions (teachers); on class labels it is cross-entropy",
         paper="Kullback & Leibler 1951",
         aliases=("kld", "kullback_leibler_divergence", "KLD"),
-        refusals=refuses_regression(
-            "it compares distributions, and the target is a number; take mse or huber"
-        ),
+        refusals=refuses_regression("it compares distributions, and the target is a number; take mse or huber"),
         torch="torch.nn.KLDivLoss(reduction='batchmean')  (input ln p, target y)",
         note="Where p_y is below 1e-7 the clip makes its slope 0: prefer cross_entropy for labels.",
     ),
@@ -186,9 +182,7 @@ PROBABILITY_LOSSES = (
         use="overlap, for a rare class or for pixels; on one-hot classes it is 1 - the mean of p_y",
         paper="Milletari, Navab & Ahmadi 2016",
         settings=(AXIS_OR_ALL,),
-        refusals=refuses_regression(
-            "it measures the overlap of sets, and the target is a number; take mse or huber"
-        ),
+        refusals=refuses_regression("it measures the overlap of sets, and the target is a number; take mse or huber"),
         torch="1 - 2 * (y * p).sum() / (y.sum() + p.sum() + 1e-7)",
         note="One number for the whole batch, no mean over examples: it depends on the batch size.",
     ),
@@ -206,9 +200,7 @@ PROBABILITY_LOSSES = (
             Setting("beta", 0.5, "weight of false alarms, p (1 - y)", from_=0.0),
             AXIS_OR_ALL,
         ),
-        refusals=refuses_regression(
-            "it measures the overlap of sets, and the target is a number; take mse or huber"
-        ),
+        refusals=refuses_regression("it measures the overlap of sets, and the target is a number; take mse or huber"),
         torch="1 - tp / (tp + alpha * ((1 - p) * y).sum() + beta * (p * (1 - y)).sum() + 1e-7)",
         note=(
             "alpha and beta are as Keras computes them; its own documentation and the paper name them the"

@@ -15,9 +15,7 @@ DATASETS: tuple[DataRow, ...] = (
         "Alpaydin & Kaynak 1998",
     ),
     DataRow("iris", "multiclass", "table", "150 flowers, 4 lengths, 3 species", "Fisher 1936"),
-    DataRow(
-        ("wine"), "multiclass", "table", "178 wines, 13 measurements, 3 growers", "Aeberhard & Forina 1991"
-    ),
+    DataRow(("wine"), "multiclass", "table", "178 wines, 13 measurements, 3 growers", "Aeberhard & Forina 1991"),
     DataRow(
         ("breast_cancer"),
         "binary",
@@ -57,9 +55,7 @@ DATASETS: tuple[DataRow, ...] = (
             _FEATURES,
             Setting("shape", None, "height, width and channels of images instead: [32, 32, 3]", "widths"),
             Setting("classes", 5, "how many classes; 2 make a binary task", kind="integer", from_=2),
-            Setting(
-                "signal", 1.0, "distance of the centres (images: 0 to 1); 0: nothing to learn", from_=0.0
-            ),
+            Setting("signal", 1.0, "distance of the centres (images: 0 to 1); 0: nothing to learn", from_=0.0),
             _SEED,
         ),
     ),
@@ -79,9 +75,7 @@ DATASETS: tuple[DataRow, ...] = (
         "Xiao et al. 2017",
         "31 MB",
     ),
-    DataRow(
-        "cifar10", "multiclass", "image", "60,000 photographs, 32x32, 10 classes", "Krizhevsky 2009", "170 MB"
-    ),
+    DataRow("cifar10", "multiclass", "image", "60,000 photographs, 32x32, 10 classes", "Krizhevsky 2009", "170 MB"),
     DataRow(
         "cifar100",
         "multiclass",
@@ -91,9 +85,7 @@ DATASETS: tuple[DataRow, ...] = (
         "169 MB",
     ),
     DataRow("csv", None, "table", "your table: --data mine.csv --target COLUMN", "your file"),
-    DataRow(
-        "image_folder", None, "image", "your images: --data DIR, with a folder for each class", "your folder"
-    ),
+    DataRow("image_folder", None, "image", "your images: --data DIR, with a folder for each class", "your folder"),
 )
 
 

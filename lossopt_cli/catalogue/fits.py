@@ -35,11 +35,14 @@ FROM_LOGITS = Setting(
     upstream=False,
 )
 LABEL_SMOOTHING = Setting(
-    "label_smoothing", 0.0, "share of each target spread evenly over the classes, 0 to 1", from_=0.0, to=1.0, example=0.1
+    "label_smoothing",
+    0.0,
+    "share of each target spread evenly over the classes, 0 to 1",
+    from_=0.0,
+    to=1.0,
+    example=0.1,
 )
-AXIS = Setting(
-    "axis", -1, "the axis of the classes; outputs here are [N, K]", kind="integer", choices=(-1, 1)
-)
+AXIS = Setting("axis", -1, "the axis of the classes; outputs here are [N, K]", kind="integer", choices=(-1, 1))
 AXIS_OR_ALL = Setting(
     "axis",
     None,

@@ -112,9 +112,7 @@ _SECTIONS = {
 
 
 def _did_you_mean(names: list[str]) -> str | None:
-    return (
-        f"did you mean {', '.join(names[:-1])}{' or ' if names[:-1] else ''}{names[-1]}?" if names else None
-    )
+    return f"did you mean {', '.join(names[:-1])}{' or ' if names[:-1] else ''}{names[-1]}?" if names else None
 
 
 def _spell(value: Value) -> str:

@@ -106,6 +106,4 @@ def tasks_in_words(row: LossRow) -> list[str]:
 
 def _remedy(row: LossRow, task: str) -> str:
     reason = row.refusals[task]
-    return (
-        f"take {reason.split('; take ', 1)[1]}" if "; take " in reason else f"lossopt list losses {row.name}"
-    )
+    return f"take {reason.split('; take ', 1)[1]}" if "; take " in reason else f"lossopt list losses {row.name}"

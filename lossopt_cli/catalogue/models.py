@@ -8,9 +8,7 @@ _ACTIVATION = Setting(
 )
 _POOLING = Setting("pooling", "max", "what a 2x2 square becomes", kind="word", choices=("max", "average"))
 _DROPOUT = Setting("dropout", 0.0, "share of hidden units left out in training", from_=0.0, below=1.0)
-_BATCH_NORM = Setting(
-    ("batch_norm"), False, "normalise each layer by the statistics of its batch", kind="switch"
-)
+_BATCH_NORM = Setting(("batch_norm"), False, "normalise each layer by the statistics of its batch", kind="switch")
 
 
 def _hidden(default: list) -> Setting:

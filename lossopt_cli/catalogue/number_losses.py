@@ -23,10 +23,7 @@ NUMBER_LOSSES = (
         paper="Legendre 1805; on classes Hui & Belkin 2021",
         aliases=("mean_squared_error", "l2"),
         torch="torch.nn.MSELoss()",
-        note=(
-            "No factor 1/2: the slope is 2e. On K classes the mean over K makes slopes K times smaller"
-            " than a sum."
-        ),
+        note=("No factor 1/2: the slope is 2e. On K classes the mean over K makes slopes K times smaller than a sum."),
     ),
     LossRow(
         name="mae",
@@ -54,7 +51,9 @@ NUMBER_LOSSES = (
         use="numbers with outliers; between mse and mae",
         paper="Huber 1964",
         settings=(
-            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5),
+            Setting(
+                "delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5
+            ),
         ),
         torch="torch.nn.HuberLoss(delta=1.0);  SmoothL1Loss(beta=b) = Huber(b)/b",
     ),
@@ -74,9 +73,7 @@ NUMBER_LOSSES = (
         library="keras",
         class_name="MeanAbsolutePercentageError",
         family="errors of numbers",
-        tasks=MappingProxyType(
-            {"regression": Fit("numbers", "one", "values", own_units=True, domain="not zero")}
-        ),
+        tasks=MappingProxyType({"regression": Fit("numbers", "one", "values", own_units=True, domain="not zero")}),
         formula="100 |y - f| / max(|y|, 1e-7)",
         use="positive targets of very different size, where 10 % off is as bad for small as for large",
         paper="de Myttenaere et al. 2016",
@@ -96,9 +93,7 @@ NUMBER_LOSSES = (
         library="keras",
         class_name="MeanSquaredLogarithmicError",
         family="errors of numbers",
-        tasks=MappingProxyType(
-            {"regression": Fit("numbers", "one", "values", own_units=True, domain="not negative")}
-        ),
+        tasks=MappingProxyType({"regression": Fit("numbers", "one", "values", own_units=True, domain="not negative")}),
         formula="(ln(1 + max(y, 1e-7)) - ln(1 + max(f, 1e-7)))^2",
         use="prices and counts over several orders of magnitude: the ratio matters, not the difference",
         paper="no one paper; known as RMSLE, the root of it",

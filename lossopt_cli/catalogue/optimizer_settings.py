@@ -5,9 +5,7 @@ from lossopt_cli.catalogue.rows import Setting, Value
 
 def learning_rate(default: float) -> Setting:
     """The base rate; a schedule multiplies it."""
-    return Setting(
-        ("learning_rate"), default, "the base rate, times the schedule where there is one", above=0.0
-    )
+    return Setting(("learning_rate"), default, "the base rate, times the schedule where there is one", above=0.0)
 
 
 def beta_1(default: float = 0.9, meaning: str = "decay of the mean of gradients, m") -> Setting:
@@ -37,15 +35,17 @@ CLIPPING = (
 AVERAGING = (
     Setting("use_ema", False, "end with a moving average of the weights", kind="switch"),
     Setting("ema_momentum", 0.99, "decay of that average", from_=0.0, to=1.0),
-    Setting(
-        "ema_overwrite_frequency", None, "steps between writing it into the weights", kind="integer", from_=1
-    ),
+    Setting("ema_overwrite_frequency", None, "steps between writing it into the weights", kind="integer", from_=1),
 )
 LARGE_BATCHES = (
     Setting("loss_scale_factor", None, "multiplies the loss, divides the gradients", above=0.0),
-    Setting(
-        "gradient_accumulation_steps", None, "batches to average before one update", kind="integer", from_=2
-    ),
+    Setting("gradient_accumulation_steps", None, "batches to average before one update", kind="integer", from_=2),
+)
+# What each group is for, where its settings are not explained one by one.
+GROUPS = (
+    (CLIPPING, "cut large gradients"),
+    (AVERAGING, "end with averaged weights"),
+    (LARGE_BATCHES, "scale the loss, gather batches"),
 )
 SHARED = (*CLIPPING, *AVERAGING, *LARGE_BATCHES)
 SHARED_BRANCHES = (

@@ -206,10 +206,7 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
         ),
         branches=SHARED_BRANCHES,
         torch="torch.optim has none; pytorch_optimizer.Lion(lr=0.001)",
-        differs=(
-            "The paper's rate is 1e-4 with weight_decay 0.1 to 1; Keras's default is Adam's 0.001, high"
-            " for Lion"
-        ),
+        differs=("The paper's rate is 1e-4 with weight_decay 0.1 to 1; Keras's default is Adam's 0.001, high for Lion"),
     ),
     OptimizerRow(
         name="muon",

@@ -75,11 +75,7 @@ def parse_value(text: str) -> Value:
 
 def spell_part(name: str, settings: Mapping[str, Value], defaults: Mapping[str, Value]) -> str:
     """("huber", {"delta": 0.5}, {"delta": 1.0}) -> "huber:delta=0.5": only what differs from the defaults."""
-    changed = {
-        key: value
-        for key, value in settings.items()
-        if key not in defaults or not _same(value, defaults[key])
-    }
+    changed = {key: value for key, value in settings.items() if key not in defaults or not _same(value, defaults[key])}
     return ":".join([name, *(f"{key}={spell_value(value)}" for key, value in changed.items())])
 
 

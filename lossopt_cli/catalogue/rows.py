@@ -29,9 +29,7 @@ class Setting:
     name: str
     default: Value
     meaning: str = ""
-    kind: Literal["number", "integer", "switch", "word", "number or list", "numbers", "widths", "words"] = (
-        "number"
-    )
+    kind: Literal["number", "integer", "switch", "word", "number or list", "numbers", "widths", "words"] = "number"
     choices: tuple[Value, ...] = ()
     above: float | None = None
     from_: float | None = None

@@ -136,9 +136,7 @@ def schedule_named(name: str, where: str | None = None) -> ScheduleRow:
     return lookup.find(SCHEDULES, name, "schedule", where)
 
 
-def multiplier(
-    name: str, settings: Mapping[str, Value], step: int, steps: int, steps_per_epoch: int
-) -> float:
+def multiplier(name: str, settings: Mapping[str, Value], step: int, steps: int, steps_per_epoch: int) -> float:
     """What the base rate is multiplied by in `step`, 0 <= step < steps, of a training of `steps`."""
     row = schedule_named(name)
     values = defaults(row) | dict(settings)

@@ -79,8 +79,7 @@ TORCH_LOSSES = (
         refusals=refuses_regression(),
         keras="keras.losses.BinaryCrossentropy()  (clips p at 1e-7 instead)",
         note=(
-            "It reads probabilities: lossopt puts the sigmoid before it. A sigmoid that rounds to 0 or 1"
-            " has no slope."
+            "It reads probabilities: lossopt puts the sigmoid before it. A sigmoid that rounds to 0 or 1 has no slope."
         ),
     ),
     LossRow(
@@ -135,7 +134,9 @@ TORCH_LOSSES = (
         use="numbers with outliers; between mse and mae",
         paper="Huber 1964",
         settings=(
-            Setting("delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5),
+            Setting(
+                "delta", 1.0, "where the parabola ends, in units of the standardised target", above=0.0, example=0.5
+            ),
         ),
         keras="keras.losses.Huber(delta=1.0)",
         note="The same as Keras's huber.",

@@ -27,7 +27,7 @@ def report(result: Mapping, losses: np.ndarray, next_commands: Sequence[Next], w
         _wrapped(result["reason"] or "", width),
         _curve(losses, width),
         _table(result, width),
-        _wrapped(" ".join(_sure(result)), width) if result["metrics"] else [],
+        _wrapped("\n".join(_sure(result)), width) if result["metrics"] else [],
         *(_wrapped(warning["text"], width) for warning in result["warnings"]),
         [f"{'run':<{COMMAND}}{result['run_dir']}", *_next(next_commands, width)],
     ]
@@ -126,13 +126,15 @@ def _interval(sample: Mapping, size: int, result: Mapping) -> str:
 
 
 def _next(commands: Sequence[Next], width: int) -> list[str]:
-    """Two columns where they fit, else what a command is for below it."""
-    column = max((len(command) for command, _ in commands), default=0) + 3
-    fit = all(COMMAND + column + len(sense) <= width for _, sense in commands)
+    """Commands in one column and what they are for in another; below a command that is too long for that."""
+    room = width - COMMAND - 3
+    fits = [len(command) + len(sense) <= room for command, sense in commands]
+    column = max((len(command) for (command, _), fit in zip(commands, fits, strict=True) if fit), default=0) + 3
+    fits = [COMMAND + column + len(sense) <= width and fit for (_, sense), fit in zip(commands, fits, strict=True)]
     lines = []
-    for place, (command, sense) in enumerate(commands):
+    for place, ((command, sense), fit) in enumerate(zip(commands, fits, strict=True)):
         lead = f"{'' if place else 'next':<{COMMAND}}"
-        lines += [f"{lead}{command:<{column}}{sense}"] if fit else [lead + command, f"{'':<{COMMAND}}  {sense}"]
+        lines += [f"{lead}{command:<{column}}{sense}"] if fit else [lead + command, f"{'':<{COMMAND}}    {sense}"]
     return lines
 
 

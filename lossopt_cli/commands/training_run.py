@@ -136,11 +136,11 @@ def _details(result: Mapping) -> list[str]:
 def _next(result: Mapping, request: Request) -> list[tuple[str, str]]:
     """The commands that one types next: a better rate where this one failed, another optimizer, what the loss is."""
     found = []
-    if (rate := result.get("try_rate")) is not None:
-        found.append((_again(request, {"learning_rate": f"{rate:g}"}), "the same with a better learning rate"))
+    if (rate := result.get("try_learning_rate")) is not None:
+        found.append((_again(request, {"learning_rate": f"{rate:g}"}), "another learning rate"))
     used, loss = result["optimizer"]["name"], result["loss"]["name"]
     other = "sgd" if used != "sgd" else "adam"
-    found.append((_again(request, {"optimizer": other, "learning_rate": None}), "the same with another optimizer"))
+    found.append((_again(request, {"optimizer": other, "learning_rate": None}), "another optimizer"))
     if not is_user_code(loss):
         found.append((f"lossopt list losses {loss}", "what this loss does"))
     found.append((f"tensorboard --logdir {shlex.quote(str(request.logs))}", "the curves"))

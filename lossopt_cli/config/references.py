@@ -44,7 +44,14 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
     if path is not None:
         return name, str(_existing(path, folder, where))
     if name.startswith("kaggle:"):
-        return name, None
+        raise UsageError(
+            Fault(
+                f"{name}: data sets of Kaggle are not read by name yet",
+                where,
+                "a name of `lossopt list data`, a folder or a .csv file",
+                "download it with `kagglehub`, and give its folder",
+            )
+        )
     row = _dataset(name)
     if row is not None and row.task is None:
         raise UsageError(
@@ -66,9 +73,7 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
 
 
 def data_kind(name: str, path: str | None) -> str:
-    """How data of a resolved config are read: name, csv, folder, code or kaggle."""
-    if name.startswith("kaggle:"):
-        return "kaggle"
+    """How data of a resolved config are read: name, csv, folder or code."""
     if path is None:
         return "name"
     if is_user_code(name):

@@ -6,6 +6,7 @@ from pathlib import Path
 from lossopt_cli.catalogue.datasets import DATASETS
 from lossopt_cli.catalogue.lookup import names_of, nearest, plain
 from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.config.references import TABLE_SUFFIXES
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import downloads, embedded, images, synthetic, tables
 from lossopt_cli.data.assembly import problem_of
@@ -13,7 +14,6 @@ from lossopt_cli.data.examples import Examples, refuse_keys, select
 from lossopt_cli.data.problem import Problem
 from lossopt_cli.errors import Fault, UsageError
 
-_TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 _TABLE_KEYS = ("target", "header", "missing", "task")
 
 
@@ -59,7 +59,7 @@ def _check_file(path: Path, config: DataConfig) -> None:
     if not path.exists():
         raise UsageError(_missing(path, config))
     suffix = path.suffix.lower()
-    if suffix in _TABLE_SUFFIXES:
+    if suffix in TABLE_SUFFIXES:
         return
     remedy = f"--data {path.parent}" if suffix in images.SUFFIXES else None
     if suffix in (".zip", ".gz", ".tgz", ".tar", ".7z"):

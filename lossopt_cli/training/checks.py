@@ -8,17 +8,21 @@ import numpy as np
 
 FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
 ROSE = 0.5  # of the start: above the noise of batches
-BY_HEART = 0.15  # of accuracy, or of what guessing scores; and three standard errors of the sample
+# Validation behind training, beyond three standard errors: of accuracy and its like; else of what training gained
+# over guessing.
+BY_HEART, BY_HEART_SHARE = 0.15, 0.5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """name: one of start_loss, no_better_than_guessing, loss_rose, one_class, overfitting."""
+    """name: one of start_loss, no_better_than_guessing, loss_rose, one_class, overfitting. learning_rate: one to try,
+    None where the remedy is another."""
 
     name: str
     seen: str
     why: str
     remedy: str
+    learning_rate: float | None = None
 
     def __str__(self) -> str:
         return f"{self.seen} {self.why} {self.remedy}"
@@ -95,23 +99,28 @@ def _not_learned(evidence: Evidence) -> Finding | None:
     value, guess = evidence.judged[evidence.metric], evidence.guessing[evidence.metric]
     seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}: no better than guessing ({guess:.3g})."
     start, end = evidence.initial_loss, evidence.settled
-    fell = start - end > 0.1 * evidence.scale
+    rate, fall = None, f"fell from {start:.3g} to {end:.3g}"
     if evidence.peak > start + ROSE * evidence.scale:
+        rate = lower_rate(evidence.rate, evidence.default_rate)
         why = f"The loss rose from {start:.3g} to {evidence.peak:.3g}: the learning rate is too high."
-        remedy = f"Try {lower(evidence.rate, evidence.default_rate)}."
-    elif not fell:
+        remedy = f"Try {_spoken(rate, 'a lower rate')}."
+    elif start - end <= 0.1 * evidence.scale:
+        rate = higher_rate(evidence.rate, evidence.default_rate)
         why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
         why += "or the inputs do not tell the targets."
-        remedy = f"Try {_higher(evidence.rate, evidence.default_rate)}; if that changes nothing, look at the data."
+        remedy = f"Try {_spoken(rate, 'a higher rate')}; if that changes nothing, look at the data."
     elif _ahead(evidence, evidence.train) > 0.1 * abs(guess):
-        why = "The training examples were learned by heart, and nothing of it carries over: the inputs may not tell "
-        why += "the targets."
+        why = f"The training loss {fall}, by heart: nothing of it carries over, so the inputs may not tell the targets."
         remedy = "Look at the data and their labels; more examples or a smaller model may help."
+    elif evidence.guess_loss is not None and end < evidence.guess_loss - 0.1 * evidence.scale:
+        why = f"The loss {fall}, below the {evidence.guess_loss:.3g} of guessing: it asks for something else than "
+        why += f"{evidence.metric} measures."
+        remedy = "Take another loss, or judge by another --metric."
     else:
-        why = f"The loss fell from {start:.3g} to {end:.3g}, and the training metric is no better either: too few "
-        why += "steps, or the inputs do not tell the targets."
+        why = f"The loss {fall}, but the training metric is hardly better either: too few steps, or the inputs do not "
+        why += "tell the targets."
         remedy = "Try more epochs; if that changes nothing, look at the data."
-    return Finding("no_better_than_guessing", seen, why, remedy)
+    return Finding("no_better_than_guessing", seen, why, remedy, rate)
 
 
 def _rose(evidence: Evidence) -> Finding | None:
@@ -120,11 +129,13 @@ def _rose(evidence: Evidence) -> Finding | None:
         return None
     if evidence.settled <= evidence.initial_loss + 0.05 * evidence.scale:
         return None
+    rate = lower_rate(evidence.rate, evidence.default_rate)
     return Finding(
         "loss_rose",
         f"The training loss ends at {evidence.settled:.4g}, above its start of {evidence.initial_loss:.4g}.",
         "Steps overshoot: the learning rate is too high.",
-        f"Try {lower(evidence.rate, evidence.default_rate)}.",
+        f"Try {_spoken(rate, 'a lower rate')}.",
+        rate,
     )
 
 
@@ -145,8 +156,9 @@ def _overfitting(evidence: Evidence) -> Finding | None:
     if evidence.split == "train" or train is None or judged is None or evidence.learned is False:
         return None
     gap = train - judged if evidence.higher else judged - train
-    scale = 1.0 if evidence.higher else abs(evidence.guessing.get(evidence.metric) or 1.0)
-    if gap <= max(BY_HEART * scale, 3.0 * evidence.standard_error):
+    of_classes = evidence.predicted is not None and evidence.higher
+    behind = BY_HEART if of_classes else BY_HEART_SHARE * _ahead(evidence, evidence.train)
+    if not gap > max(behind, 3.0 * evidence.standard_error):
         return None
     return Finding(
         "overfitting",
@@ -162,23 +174,23 @@ def _ahead(evidence: Evidence, metrics: Mapping[str, float]) -> float:
     return ahead if evidence.higher else -ahead
 
 
-def lower(rate: float | None, default: float | None) -> str:
-    """A rate to try after one that was too high: the optimizer's default where that is far lower, else a tenth."""
-    value = lower_rate(rate, default)
-    return "a lower rate" if value is None else f"--lr {value:g}"
-
-
 def lower_rate(rate: float | None, default: float | None) -> float | None:
-    """The rate of `lower`; None where the optimizer keeps its own."""
+    """A rate to try after one that was too high: the optimizer's default where that is far lower, else a tenth; None
+    where the optimizer keeps its own rate."""
     if rate is None or not rate > 0.0:
         return None
     return default if default is not None and default < rate / 3.0 else tidy(rate / 10.0)
 
 
-def _higher(rate: float | None, default: float | None) -> str:
+def higher_rate(rate: float | None, default: float | None) -> float | None:
+    """A rate to try after one that was too low: the optimizer's default where that is far higher, else ten times."""
     if rate is None or not rate > 0.0:
-        return "a higher rate"
-    return f"--lr {default if default is not None and default > rate * 3.0 else tidy(rate * 10.0):g}"
+        return None
+    return default if default is not None and default > rate * 3.0 else tidy(rate * 10.0)
+
+
+def _spoken(rate: float | None, otherwise: str) -> str:
+    return otherwise if rate is None else f"--lr {rate:g}"
 
 
 def tidy(value: float) -> float:

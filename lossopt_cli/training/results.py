@@ -46,6 +46,7 @@ def opening(run: "Run", folder: str, environment: Mapping, code: Mapping) -> dic
         "standard_error": None,
         "diverged_at": None,
         "last_finite_loss": None,
+        "try_learning_rate": None,
         "seconds": {},
         "timing": "alone",
         "examples_per_second": None,
@@ -88,11 +89,19 @@ def closing(run: "Run", outcome: Outcome, guess: Guess, judgement: Judgement) ->
         "standard_error": judgement.standard_error,
         "diverged_at": outcome.diverged_at,
         "last_finite_loss": outcome.last_finite,
+        "try_learning_rate": _rate_to_try(run, outcome, judgement),
         "examples_per_second": trained / seconds if seconds > 0.0 else None,
         "engine": engine_of(run),
         "curve": curve_of(run.examination, plan, outcome),
         "warnings": [{**vars(found), "text": str(found)} for found in judgement.found],
     }
+
+
+def _rate_to_try(run: "Run", outcome: Outcome, judgement: Judgement) -> float | None:
+    """The learning rate that one would try next, where this one is the likely cause of a failure."""
+    if outcome.status == "diverged" and outcome.last_finite is not None:
+        return lower_rate(run.built.learning_rate, default_rate(run.trial.config.optimizer.name))
+    return next((found.learning_rate for found in judgement.found if found.learning_rate is not None), None)
 
 
 def engine_of(run: "Run") -> dict[str, Any]:
@@ -150,7 +159,8 @@ def reason_of(run: "Run", outcome: Outcome) -> str | None:
     if outcome.status != "diverged":
         return None
     at, last = outcome.diverged_at, outcome.last_finite
-    value = losses_of(outcome)[at - 1 - (outcome.evaluations[0].step - len(outcome.evaluations[0].losses))]
+    first = outcome.evaluations[0].step - len(outcome.evaluations[0].losses)
+    value = losses_of(outcome)[at - 1 - first]
     if np.isfinite(value):
         event, last = "the weights were no longer finite", float(value)
     else:
