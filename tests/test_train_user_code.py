@@ -28,6 +28,7 @@ def test_all_four_parts_minimise_a_quadratic_form(train):
     losses = np.genfromtxt(run.folder / "steps.csv", delimiter=",", names=True)["loss"]
     assert losses[0] == pytest.approx(0.5 * (1.0 * 9.0 + 10.0 * 4.0))
     assert losses[-1] < 0.02
+    assert run.result["engine"]["way"] == "traced"
     assert {"code", "config.yaml", "epochs.csv", "steps.csv", "checkpoint"} <= {p.name for p in run.folder.iterdir()}
 
 
@@ -135,3 +136,36 @@ def test_a_loss_that_fails_later_ends_as_failed_at_its_line(train, tmp_path):
     assert "worn out" in run.err
     assert "mine.py:7" in run.err
     assert "Traceback" not in run.err
+
+
+COUNTING = """
+import keras
+from keras import ops
+
+class Warming:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, y_true, y_pred):
+        self.calls += 1
+        return ops.mean(ops.square(y_true - y_pred)) * min(1.0, self.calls / 100)
+
+warming = Warming()
+calls = []
+
+def growing(y_true, y_pred):
+    calls.append(len(calls))
+    return ops.mean(ops.square(y_true - y_pred)) * min(1.0, len(calls) / 100)
+
+def steady(y_true, y_pred):
+    return ops.mean(ops.square(y_true - y_pred))
+"""
+
+
+@pytest.mark.parametrize(("name", "way"), [("warming", "untraced"), ("growing", "untraced"), ("steady", "traced")])
+def test_a_loss_that_counts_its_calls_is_not_recorded(train, tmp_path, name, way):
+    source = tmp_path / "mine.py"
+    source.write_text(COUNTING)
+    run = train("--data", "diabetes", "--loss", f"{source}:{name}", "--opt", "sgd", "--epochs", 60)
+    assert run.code == 0, run.err
+    assert run.result["engine"]["way"] == way

@@ -69,15 +69,11 @@ def curve(name: str, settings: Mapping[str, Value], x: np.ndarray, axis: Axis | 
     """The loss of that name with these settings (defaults where not given) at x, on `axis` or its first."""
     row, given = _computed(name, settings)
     shapes = _SHAPES.get(row.name, {})
-    if not shapes or (axis is not None and axis not in shapes):
-        reason = next(iter(row.refusals.values())).split("; take ")[0] if not shapes else ""
-        drawn = " or ".join(shapes) or "nothing"
-        raise UsageError(
-            Fault(
-                f"{row.name} has no curve. {reason}" if reason else f"{row.name} has no {axis} axis",
-                expected=f"a loss with a curve; {row.name} can be drawn over {drawn}",
-            )
-        )
+    if not shapes:
+        reason = next(iter(row.refusals.values())).split("; take ")[0]
+        raise UsageError(Fault(f"{row.name} has no curve: {reason}", "--loss", "a loss that lossopt trains"))
+    if axis is not None and axis not in shapes:
+        raise UsageError(Fault(f"{row.name} has no curve over {axis}", "--loss", f"{' or '.join(shapes)}"))
     axis = axis or next(iter(shapes))
     x = np.asarray(x, dtype=np.float64)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):

@@ -173,14 +173,14 @@ ADAM_FAMILY = (
         class_name="Adafactor",
         family="Adam and relatives",
         update=(
-            "v = (mean g^2 of the row) (mean g^2 of the column) / (mean of all)  for matrices",
+            "v = (mean g^2 of its row) (mean g^2 of its column) / (mean of all)",
             "d = g / sqrt(v), divided by max(1, rms(d) / clip_threshold)",
             "w -= max(epsilon_2, rms(w)) min(lr, 1/sqrt(t)) d",
         ),
         use="large models in little memory: a row and a column instead of a matrix",
         trade="the rate is a share of each weight array's size; no momentum; needs care on sparse inputs",
         paper="Shazeer & Stern 2018",
-        state="rows + columns",
+        state="a row and a column of each matrix",
         settings=(
             learning_rate(0.001),
             Setting("beta_2_decay", -0.8, "v's decay is 1 - t to this power", below=0.0),

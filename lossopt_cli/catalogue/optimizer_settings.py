@@ -5,7 +5,7 @@ from lossopt_cli.catalogue.rows import Setting, Value
 
 def learning_rate(default: float) -> Setting:
     """The base rate; a schedule multiplies it."""
-    return Setting(("learning_rate"), default, "the base rate, times the schedule where there is one", above=0.0)
+    return Setting(("learning_rate"), default, "the base rate; a schedule multiplies it", above=0.0)
 
 
 def beta_1(default: float = 0.9, meaning: str = "decay of the mean of gradients, m") -> Setting:
@@ -22,7 +22,7 @@ def epsilon(default: float = 1e-7, meaning: str = "added to sqrt(v)") -> Setting
 
 def weight_decay(default: Value = None) -> Setting:
     """Keras: w -= learning_rate * weight_decay * w before the step, whatever the optimizer."""
-    return Setting("weight_decay", default, "decoupled: w shrinks by lr times this each step", from_=0.0, example=0.01)
+    return Setting("weight_decay", default, "decoupled: w -= lr * weight_decay * w", from_=0.0, example=0.01)
 
 
 AMSGRAD = Setting("amsgrad", False, "divide by the largest v so far", kind="switch")

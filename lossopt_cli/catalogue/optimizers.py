@@ -214,9 +214,9 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
         class_name="Muon",
         family="by sign and by shape",
         update=(
-            "matrices: m = b m + g;  d = g + b m (nesterov), all singular values set near 1",
-            "          w -= lr rms_rate sqrt(rows or columns, the larger) d",
-            "the rest (biases, convolutions, embeddings): AdamW",
+            "m = b m + g;  d = g + b m, its singular values made about 1",
+            "w -= lr rms_rate sqrt(rows or columns, the larger) d     for matrices",
+            "AdamW for the rest: biases, convolutions, embeddings",
         ),
         use="hidden dense layers of large networks; fewer steps than AdamW there",
         trade="five products of matrices a step; on small networks the time goes into them",

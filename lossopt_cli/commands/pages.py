@@ -96,16 +96,14 @@ def _if(label: str, text: str) -> list[Part]:
 
 
 def _loss(row: LossRow) -> list[Part]:
-    kinds = [name for name, tasks in (((
-        "classes"
-    ), TASKS[:2]), ("numbers", TASKS[2:])) if set(tasks) & set(row.tasks)]
+    kinds = [name for name, tasks in ((("classes"), TASKS[:2]), ("numbers", TASKS[2:])) if set(tasks) & set(row.tasks)]
     return [
         _heading(row.name, f"{row.family}; for {' and '.join(kinds)}" if kinds else row.family),
         ("formula", row.formula),
         *_shape(row),
         ("use", row.use),
         *_if("note", row.note),
-        ("tasks", "\n".join(_task(task, row) for task in TASKS)),
+        ("tasks", _tasks(row)),
         *_settings(row.settings, defaults(row)),
         ("in Keras", row.keras or _keras_spelling("losses", row)),
         ("in torch", row.torch or f"torch.nn.{row.class_name}({_arguments(row)})"),
@@ -115,21 +113,24 @@ def _loss(row: LossRow) -> list[Part]:
     ]
 
 
-def _task(task: str, row: LossRow) -> str:
-    if task not in row.tasks:
-        return f"{task:<12}refused: {row.refusals[task]}"
-    fit = row.tasks[task]
+def _tasks(row: LossRow) -> str:
+    """A line for each task; tasks refused for one reason share a line."""
+    served = [f"{task:<12}{_fit(task, row.tasks[task])}" for task in TASKS if task in row.tasks]
+    reasons = {reason: [t for t in TASKS if row.refusals.get(t) == reason] for reason in row.refusals.values()}
+    refused = [f"{', '.join(tasks)}: refused, for {reason}" for reason, tasks in reasons.items()]
+    return "\n".join(served + refused)
+
+
+def _fit(task: str, fit: Fit) -> str:
     units = {"classes": "2 units" if task == "binary" else "K units", "one": "1 unit"}[fit.units]
-    return f"{task:<12}{_TARGETS[fit.targets]} on {units}; reads {_reading(fit)}{_threshold(fit)}"
+    return f"{_TARGETS[fit.targets]} on {units}; reads {_reading(fit)}{_threshold(fit)}"
 
 
 def _reading(fit: Fit) -> str:
     if fit.own_units:
         return "the prediction in the target's own units"
     if fit.reads == "probabilities":
-        return (
-            "a sigmoid of each"
-        ) if fit.one_against_rest else "a sigmoid" if fit.units == "one" else "a softmax"
+        return ("a sigmoid of each") if fit.one_against_rest else "a sigmoid" if fit.units == "one" else "a softmax"
     return _READS[fit.reads]
 
 
@@ -161,7 +162,7 @@ def _optimizer(row: OptimizerRow) -> list[Part]:
         ("update", "\n".join(row.update)),
         ("use", row.use),
         *_if("trade-off", row.trade),
-        ("memory", f"{row.state} numbers kept for each weight, beside the weight and its gradient"),
+        ("memory", f"numbers kept beside each weight and its gradient: {row.state}"),
         *_settings(row.settings, defaults(row)),
         ("in Keras", _keras_spelling("optimizers", row)),
         ("in torch", row.torch),
@@ -240,13 +241,13 @@ _PAGES: Mapping[type, Callable[..., list[Part]]] = {
 
 def _settings(settings: Sequence[Setting], values: Mapping) -> list[Part]:
     """One line for each setting; those that all optimizers share in a line a group, without their meanings."""
-    groups = [(group, purpose) for group, purpose in GROUPS if set(group) <= set(settings)]
+    groups = [(group, purpose) for group, purpose in GROUPS if group[0] in settings]
     own = [s for s in settings if not any(s in group for group, _ in groups)]
     spelled = [f"{s.name} = {spell_value(values[s.name])}" for s in own]
     room = max(map(len, spelled), default=0)
     lines = [f"{text:<{room}}  {s.meaning}{_upstream(s)}" for text, s in zip(spelled, own, strict=True)]
     shared = [f"{purpose}:  {', '.join(s.name for s in group)}" for group, purpose in groups]
-    return _if("settings", "\n".join(lines)) + _if("for all", "\n".join(shared))
+    return _if("settings", "\n".join(lines)) + _if("also takes", "\n".join(shared))
 
 
 def _upstream(setting: Setting) -> str:
@@ -281,7 +282,6 @@ def _always(row: LossRow | OptimizerRow) -> set[str]:
 def _try(flag: str, row: LossRow | OptimizerRow | ModelRow | ScheduleRow) -> str:
     """The command with the first setting that has an example other than its default."""
     values = defaults(row)
-    example = next((s for s in row.settings if s.example is not None and s.example != values[s.name]), None)
-    return (
-        "lossopt train "
-    )
+    examples = {s.name: s.example for s in row.settings if s.example not in (None, values[s.name])}
+    first = dict(list(examples.items())[:1])
+    return f"lossopt train {flag} {spell_part(row.name, first, {})}"

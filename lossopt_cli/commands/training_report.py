@@ -54,9 +54,11 @@ def batch_losses(folder: Path) -> np.ndarray:
 
 
 def short(value: float | None) -> str:
-    """Three decimals below 100, else four digits; a dash for what is not known."""
+    """Three decimals from 0.01 to 100, else as many digits as say something; a dash for what is not known."""
     if value is None or math.isnan(value):
         return "-"
+    if 0.0 < abs(value) < 0.01:
+        return f"{value:.2g}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
@@ -121,7 +123,7 @@ def _interval(sample: Mapping, size: int, result: Mapping) -> str:
     if sample["counted"]:
         right, size = sample["counted"]
         return f"{split} {name} {value} is {right} of {size} {examples}: {low} to {high} on other {examples}."
-    units = f" (in the units of {result['target']})" if name in ("mae", "rmse") else ""
+    units = f" (in the units of {result['target']})" if name in ("mae", "rmse") and result["target"] != "target" else ""
     return f"{split} {name} {value}{units} on {size} {examples}: {low} to {high} on other {examples}."
 
 

@@ -67,9 +67,7 @@ def carry_out(request: Request, console: Console) -> int:
     return STATUS_CODES[result["status"]]
 
 
-def _train(
-    request: Request, assembled: Assembled, console: Console
-) -> tuple[dict[str, Any], BaseException | None]:
+def _train(request: Request, assembled: Assembled, console: Console) -> tuple[dict[str, Any], BaseException | None]:
     commit = Commit()
     screen = TrainingScreen(console, assembled.trial.config)
     screen.head(assembled.problem)
@@ -89,7 +87,7 @@ def _train(
         raise
     screen.close()
     result = dict(finished.result)
-    for line in _details(result):
+    for line in ("", *_details(result)):
         console.detail(line)
     folder.write_text("run.log", "\n".join([*console.told, "", _text(result, request, WIDTH)]))
     return result, finished.stopped_by
@@ -111,8 +109,7 @@ def _show(result: Mapping, request: Request, console: Console) -> None:
         console.result(result["run_dir"])
     elif console.format == "table":
         width = console.width if is_terminal(console.out) else WIDTH
-        if not console.quiet and is_terminal(console.err):
-            console.note()
+        console.note()
         console.result(_text(result, request, width))
     else:
         console.rows(*rows(result))

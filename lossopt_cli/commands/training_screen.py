@@ -59,8 +59,8 @@ class TrainingScreen:
         if guess.loss is not None:
             text += f"   guessing costs {_cost(guess)}"
             if guess.loss > 0.0:
-                text += f": {'a fair' if start_loss(loss, guess.loss) is None else 'a poor'} start"
-        self.console.note(f"{'before':<{LABEL}}{text}")
+                text += f": {'a fair' if start_loss(loss, guess.fair) is None else 'a poor'} start"
+        self._labelled("before", text)
         plan = self.run.plan
         steps = -(-len(self.run.problem.train) // plan.batch_size)
         self.steps = steps
@@ -82,8 +82,8 @@ class TrainingScreen:
         value = evaluation.metrics.get(split, {}).get(metric)
         if value is not None and metric != "loss":
             text += f"  {split} {metric} {short(value):<7}"
-        if evaluation.train_seconds > 0.0:
-            text += f" {self._rate(evaluation):>9,.0f} {self.unit}/s"
+        rate = f" {self._rate(evaluation):>9,.0f} {self.unit}/s" if evaluation.train_seconds > 0.0 else ""
+        text += rate if len(text + rate) <= self.width else ""
         self.progress.epoch(max(1, math.ceil(evaluation.epoch)), text)
 
     def close(self) -> None:
@@ -99,7 +99,8 @@ class TrainingScreen:
         return seen / evaluation.train_seconds
 
     def _labelled(self, word: str, text: str) -> None:
-        for place, line in enumerate(textwrap.wrap(text, self.width - LABEL, break_long_words=False) or [""]):
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        for place, line in enumerate(textwrap.wrap(text, self.width - LABEL, **options) or [""]):
             self.console.note(f"{'' if place else word:<{LABEL}}{line}")
 
     def _columns(self, pairs: list[tuple[str, str]]) -> None:

@@ -33,6 +33,7 @@ from lossopt_cli.training.user_optimizers import (
     named_torch_optimizer,
 )
 from lossopt_cli.training.user_parts import UserLoss, make_loss
+from lossopt_cli.training.user_state import remembered
 
 TORCH_NAMESPACES = ("torch.", "pytorch_optimizer.", "schedulefree.")
 # Settings of Adam that its fused kernel does not know.
@@ -90,7 +91,8 @@ class Build:
     user: UserParts
 
     def program(self, device: torch.device, tracing: bool = True) -> Program:
-        return Program(self.model, self.objective.loss, self.rule, self.layout, device, tracing)
+        watch = partial(remembered, list(self.user.objects.values()), self.model)
+        return Program(self.model, self.objective.loss, self.rule, self.layout, device, tracing, watch)
 
     def plain_program(self, device: torch.device) -> PlainProgram:
         """The step of `fit`; only for Keras's own optimizers."""

@@ -8,6 +8,7 @@ import numpy as np
 
 FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
 ROSE = 0.5  # of the start: above the noise of batches
+FEWEST = 5  # steps to a mean, for the last batch of an epoch may be a handful of examples
 # Validation behind training, beyond three standard errors: of accuracy and its like; else of what training gained
 # over guessing.
 BY_HEART, BY_HEART_SHARE = 0.15, 0.5
@@ -32,7 +33,7 @@ class Finding:
 class Evidence:
     """What the checks look at.
 
-    losses: of every batch, finite. guess_loss: what the constant output costs, None where that is not known.
+    losses: of every batch, finite. guess_loss, fair_start: what guessing and a fair start cost, None where not known.
     train, judged, guessing: metrics on train, on `split`, and there without a model. learned: whether the metric beats
     guessing by two standard errors. predicted: the share of the most predicted class on `split`, None for numbers.
     default_rate: of the optimizer, None for one that is not in the catalogue.
@@ -45,6 +46,7 @@ class Evidence:
     split: str
     initial_loss: float
     guess_loss: float | None
+    fair_start: float | None
     losses: np.ndarray
     train: Mapping[str, float]
     judged: Mapping[str, float]
@@ -56,12 +58,12 @@ class Evidence:
     @property
     def settled(self) -> float:
         """The mean loss of the last tenth of the steps."""
-        return float(np.mean(self.losses[-max(1, len(self.losses) // 10) :]))
+        return float(np.mean(self.losses[-max(FEWEST, len(self.losses) // 10) :]))
 
     @property
     def peak(self) -> float:
         """The largest mean loss of a twentieth of the steps."""
-        window = max(1, len(self.losses) // 20)
+        window = min(max(FEWEST, len(self.losses) // 20), len(self.losses))
         return float(np.convolve(self.losses, np.ones(window) / window, "valid").max())
 
     @property
@@ -76,21 +78,21 @@ def findings(evidence: Evidence) -> list[Finding]:
     return [finding for check in checks if (finding := check(evidence)) is not None]
 
 
-def start_loss(initial: float, guess: float | None) -> Finding | None:
-    """The loss at step 0 is far above what guessing costs. Silent for losses that can be negative: their zero means
-    nothing, and neither does a ratio."""
-    if guess is None or guess <= 0.0 or initial <= FAR_START * guess + 0.1:
+def start_loss(initial: float, fair: float | None) -> Finding | None:
+    """The loss at step 0 is far above what a fair start costs. Silent for losses that can be negative: their zero
+    means nothing, and neither does a ratio."""
+    if fair is None or fair <= 0.0 or initial <= FAR_START * fair + 0.1:
         return None
     return Finding(
         "start_loss",
-        f"The loss starts at {initial:.4g}, where guessing costs {guess:.4g}.",
+        f"The loss starts at {initial:.4g}, where knowing nothing costs {fair:.4g}.",
         "The inputs or the targets are badly scaled, or the last layer's outputs are too large at the start.",
         "Scale them (images to 0..1, columns and targets standardised), or make the last layer start smaller.",
     )
 
 
 def _start(evidence: Evidence) -> Finding | None:
-    return start_loss(evidence.initial_loss, evidence.guess_loss)
+    return start_loss(evidence.initial_loss, evidence.fair_start)
 
 
 def _not_learned(evidence: Evidence) -> Finding | None:

@@ -20,10 +20,17 @@ STANDARD_NORMAL = 1.959963984540054  # half the width of a 95 % interval, in sta
 @dataclass(frozen=True)
 class Guess:
     """What is had without a model: the loss of the constant output that says the class frequencies or the mean (None
-    where the loss has no such reading), and every metric by split."""
+    where the loss has no such reading), and every metric by split. undecided: what outputs of 0 cost, for classes:
+    where a fresh network starts under a loss of margins, which may be far above guessing."""
 
     loss: float | None
     metrics: Mapping[str, Mapping[str, float]]
+    undecided: float | None = None
+
+    @property
+    def fair(self) -> float | None:
+        """What a fair start costs; None where that is not known."""
+        return self.loss if self.undecided is None or self.loss is None else max(self.loss, self.undecided)
 
 
 def guess_of(examination: Examination) -> Guess:
@@ -43,7 +50,10 @@ def guess_of(examination: Examination) -> Guess:
         constant = torch.softmax(constant, -1) if objective.units > 1 else torch.sigmoid(constant)
     truth = torch.from_numpy(encoded(problem, objective.fit, shown.targets))
     loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous()))
-    return Guess(loss if math.isfinite(loss) else None, scored)
+    undecided = None
+    if problem.task != "regression" and not objective.activated:
+        undecided = float(objective.loss(truth, torch.zeros(len(shown), objective.units)))
+    return Guess(loss if math.isfinite(loss) else None, scored, undecided)
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,7 @@ def judge(
         split=split,
         initial_loss=next(iter(outcome.initial.values()), {}).get("loss", math.nan),
         guess_loss=guess.loss,
+        fair_start=guess.fair,
         losses=losses_of(outcome),
         train=outcome.final.get("train", {}),
         judged=values,

@@ -80,9 +80,7 @@ def _core(run: "Run", state: State) -> keras.Model:
         part, config = run.trial.config.model, run.trial.config
         with keras.device("cpu"):
             units, precision = run.built.objective.units, config.train.precision
-            model = networks.build(
-                part.name, part.settings, run.problem.inputs, units, "channels_last", precision
-            )
+            model = networks.build(part.name, part.settings, run.problem.inputs, units, "channels_last", precision)
     weights = run.built.layout.views(state.weights[0].detach().cpu())
     with torch.no_grad():
         for variable, value in zip(model.trainable_variables, weights, strict=True):

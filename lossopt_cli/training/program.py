@@ -36,6 +36,7 @@ class Program:
 
     model: its variables give the shapes; their values are not read after `start`. loss: (targets, raw) -> scalar;
     penalties of the layers are added. tracing: False keeps the plain Python of the step (the same bits).
+    remembered: what the user's code keeps in plain Python; a step that changes it is not recorded.
     """
 
     model: keras.Model
@@ -44,6 +45,7 @@ class Program:
     layout: Layout
     device: torch.device
     tracing: bool = True
+    remembered: Callable[[], object] = lambda: None
     notes: list[str] = field(default_factory=list)
     tracing_seconds: float = 0.0
     _recorded: dict[tuple, Function] = field(default_factory=dict)
@@ -68,7 +70,10 @@ class Program:
             self.rule.prepare(state.weights[0], [slot[0].clone() for slot in state.slots])
             examples = [[*row.weights, *row.buffers, inputs, targets] for inputs, targets in batches]
             try:
+                before = self.remembered()
                 recorded = verified(traced(self._gradients, examples[0]), self._gradients, examples)
+                if self.remembered() != before:
+                    raise Untraceable("code of yours changes values of its own from step to step")
                 self._recorded[_key(*batches[0])] = recorded
             except (Untraceable, ImpureRandomness) as reason:
                 self.notes.append(f"not traced: {str(reason).splitlines()[0][:200]}")

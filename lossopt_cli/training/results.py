@@ -80,7 +80,7 @@ def closing(run: "Run", outcome: Outcome, guess: Guess, judgement: Judgement) ->
         "reason": reason_of(run, outcome),
         "learned": judgement.learned if outcome.status != "diverged" else False,
         "epochs": outcome.state.epoch,
-        "best_epoch": best.epoch if best else None,
+        "best_epoch": _whole(best.epoch) if best else None,
         "metrics": outcome.final,
         "metrics_best": outcome.final_best or (best.metrics if best else {}),
         "guessing": {**guess.metrics, "loss": guess.loss},
@@ -95,6 +95,11 @@ def closing(run: "Run", outcome: Outcome, guess: Guess, judgement: Judgement) ->
         "curve": curve_of(run.examination, plan, outcome),
         "warnings": [{**vars(found), "text": str(found)} for found in judgement.found],
     }
+
+
+def _whole(epoch: float) -> int | float:
+    """3 for 3.0; a fraction is of an evaluation within an epoch."""
+    return int(epoch) if epoch == int(epoch) else epoch
 
 
 def _rate_to_try(run: "Run", outcome: Outcome, judgement: Judgement) -> float | None:

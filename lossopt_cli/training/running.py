@@ -70,7 +70,9 @@ def prepare(config: Config, problem: Problem, user: UserParts, tracing: bool = T
     built = build(config, problem, user)
     with keras.device(_keras_name(device)):
         program = built.program(device, tracing)
-        feeds = {name: feed(problem, problem.split(name), built.objective, device, built.channels_first) for name in SPLITS}
+        feeds = {
+            name: feed(problem, problem.split(name), built.objective, device, built.channels_first) for name in SPLITS
+        }
         first = next(feeds["train"].epoch(config.train.seed, 0, min(config.train.batch_size, len(problem.train))))
         with Running(_files(user), None):
             _try_loss(built, program, first)

@@ -58,7 +58,6 @@ class Engine:
         from lossopt_cli.data.problem import ArrayInputs, ImageInputs, Problem, Split
         from lossopt_cli.training import running
         from lossopt_cli.training.building import UserParts
-        from lossopt_cli.training.trial import Trial
 
         inputs, labels = case.arrays()
         kind = ArrayInputs(case.shape) if len(case.shape) == 1 else ImageInputs(case.shape, 1.0 / 255.0)
@@ -68,7 +67,7 @@ class Engine:
         sets = [f"train.precision={precision}", "train.threads=1", f"train.epochs={case.epochs + 1}"]
         sets += ["model.hidden=[128, 128]"] if case.model == "mlp" else []
         config = resolve(None, {}, flags, sets).config
-        self.case, self.run = case, running.prepare(Trial(config, "benchmark"), problem, UserParts())
+        self.case, self.run = case, running.prepare(config, problem, UserParts())
         self.program, self.state = self.run.examination.program, self.run.state
         batches = self.run.examination.feeds["train"].epoch(0, 0, case.batch_size)
         self.program.prepare(self.state, [next(batches), next(batches)], 1_000_000)
@@ -148,7 +147,7 @@ def torch_loop(case: Case, fused: bool, channels_last: bool = False, precision: 
         stack += [nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
         stack += [nn.Linear(64 * (height // 4) * (width // 4), 128), nn.ReLU(), nn.Linear(128, 10)]
     model = nn.Sequential(*stack)
-    if channels_last:
+    if channels_last and case.model != "mlp":
         model, inputs = model.to(memory_format=torch.channels_last), inputs.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), fused=fused)
 

@@ -1,0 +1,141 @@
+"""`lossopt list`: every entry on every page, in 80 columns, without torch; what is printed is what the tables say."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lossopt_cli.__main__ import run
+from lossopt_cli.catalogue.lookup import names_of, plain
+from lossopt_cli.catalogue.rows import LossRow
+from lossopt_cli.commands.overviews import overview
+from lossopt_cli.commands.pages import page
+from lossopt_cli.commands.show import SECTIONS
+
+ENTRIES = [(section, row) for section, (_, rows, _) in SECTIONS.items() for row in rows]
+HEAVY = ("torch", "keras", "tensorboard", "matplotlib", "scipy", "sklearn", "PIL", "pandas")
+
+
+def named(value) -> str:
+    return getattr(value, "name", str(value))
+
+
+def words(text: str) -> str:
+    """The text without its line breaks."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(("section", "row"), ENTRIES, ids=named)
+def test_a_page_fits_80_columns_and_tells_all(section, row):
+    text = page(row)
+    assert max(map(len, text.splitlines())) <= 80
+    told = words(text)
+    for setting in getattr(row, "settings", ()):
+        assert setting.name in told
+    for reason in getattr(row, "refusals", {}).values():
+        assert words(reason) in told
+    for name in names_of(row):
+        assert plain(name) in plain(told)
+    for said in ("formula", "use", "paper", "differs", "fault", "contents", "note"):
+        assert words(getattr(row, said, "")) in told
+    assert text.splitlines()[-1].startswith("  try         lossopt ")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_an_overview_fits_80_columns_and_names_all(section):
+    rows = SECTIONS[section][1]
+    text = overview(rows)
+    assert max(map(len, text.splitlines())) <= 80
+    for row in rows:
+        assert f"  {row.name}" in text
+
+
+def test_the_shape_of_huber(capsys):
+    assert run(["list", "losses", "huber"]) == 0
+    out = capsys.readouterr().out
+    assert "loss        0   0.125   0.5   1.5   4.5   9.5" in out
+    assert "slope       0   0.5     1     1     1     1" in out
+    assert "try         lossopt train --loss huber:delta=0.5" in out
+
+
+@pytest.mark.parametrize("row", [row for _, row in ENTRIES if isinstance(row, LossRow) and row.tasks], ids=named)
+def test_every_loss_that_trains_shows_loss_and_slope(row):
+    lines = [line.split()[0] for line in page(row).splitlines()[1:] if line.strip()]
+    assert "loss" in lines
+    assert "slope" in lines
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("format", ["json", "csv", "markdown", "latex"])
+def test_a_table_in_every_format(section, format, capsys):
+    assert run(["list", section, "--format", format]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = SECTIONS[section][1]
+    if format == "json":
+        assert [entry["name"] for entry in json.loads(out)] == [row.name for row in rows]
+        return
+    assert len(out.splitlines()) >= len(rows)
+    escaped = [row.name.replace("_", r"\_") if format == "latex" else row.name for row in rows]
+    assert [name for name in escaped if name not in out] == []
+
+
+@pytest.mark.parametrize(("section", "row"), ENTRIES, ids=named)
+def test_an_entry_as_json_has_its_settings_and_tasks(section, row, capsys):
+    assert run(["list", section, row.name, "--format", "json"]) == 0
+    entry = json.loads(capsys.readouterr().out)
+    assert entry["name"] == row.name
+    assert [s["name"] for s in entry["settings"]] == [s.name for s in getattr(row, "settings", ())]
+    if isinstance(row, LossRow):
+        assert set(entry["tasks"]) == set(row.tasks)
+
+
+def test_without_a_section_the_sections(capsys):
+    assert run(["list"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[2] for line in out.splitlines()] == [*SECTIONS, "runs"]
+
+
+def test_an_unknown_name_is_bad_usage_with_the_nearest(capsys):
+    assert run(["list", "optimizers", "adan"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "unknown optimizer 'adan'" in err
+    assert "adam" in err
+
+
+def test_no_runs_yet(tmp_path, capsys):
+    assert run(["list", "runs", "--logs", str(tmp_path)]) == 2
+    assert "lossopt train" in capsys.readouterr().err
+
+
+def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):
+    result = {
+        "schema_version": 1,
+        "status": "done",
+        "loss": "huber",
+        "optimizer": "sgd",
+        "metric": "mae",
+        "metrics": {"test": {"mae": 1.25}},
+    }
+    for name, text in (("a", json.dumps(result)), ("b", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text("train: {epochs: 1}\n")
+        (tmp_path / name / "result.json").write_text(text)
+    assert run(["list", "runs", "--logs", str(tmp_path), "--format", "json"]) == 0
+    good, bad = json.loads(capsys.readouterr().out)
+    assert good == {"run": "a", "status": "done", "loss": "huber", "optimizer": "sgd", "metric": "mae", "test": 1.25}
+    assert bad["status"].startswith("unreadable: result.json line 1")
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "losses", "huber"], ["list", "schedules", "cosine"]])
+def test_nothing_heavy_is_imported(command):
+    code = (
+        "import sys; from lossopt_cli.__main__ import run\n"
+        f"code = run({command!r})\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+        "sys.exit(code)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -1,0 +1,184 @@
+"""The five checks of a run: each sees its ailment, says what to change, and is silent without it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lossopt_cli.catalogue.losses import LOSSES
+from lossopt_cli.training.checks import Evidence, findings, higher_rate, lower_rate
+
+HEALTHY = Evidence(
+    metric="accuracy",
+    higher=True,
+    rate=0.001,
+    default_rate=0.001,
+    split="validation",
+    initial_loss=2.3,
+    guess_loss=2.303,
+    fair_start=2.303,
+    losses=np.linspace(2.3, 0.2, 200),
+    train={"accuracy": 0.97, "loss": 0.2},
+    judged={"accuracy": 0.95, "loss": 0.25},
+    guessing={"accuracy": 0.1},
+    learned=True,
+    predicted=0.12,
+    standard_error=0.01,
+)
+NUMBERS = replace(
+    HEALTHY,
+    metric="mae",
+    higher=False,
+    initial_loss=1.5,
+    guess_loss=1.2,
+    fair_start=1.2,
+    losses=np.linspace(1.5, 0.4, 100),
+    train={"mae": 33.0},
+    judged={"mae": 48.0},
+    guessing={"mae": 68.0},
+    predicted=None,
+    standard_error=4.0,
+)
+COSINE = replace(HEALTHY, initial_loss=0.01, guess_loss=-0.3, fair_start=0.0, losses=np.linspace(0.0, -0.9, 200))
+AT_GUESSING = replace(
+    HEALTHY, learned=False, train={"accuracy": 0.1}, judged={"accuracy": 0.1}, losses=np.full(200, 2.303)
+)
+
+# (evidence, the check that speaks, what it says, the rate to try)
+AILING = {
+    "far start": (replace(HEALTHY, initial_loss=9.0), "start_loss", "9, where knowing nothing costs 2.303", None),
+    "raw targets": (replace(NUMBERS, initial_loss=2.9e4), "start_loss", "badly scaled", None),
+    "rate too high": (
+        replace(AT_GUESSING, rate=1.0, losses=np.r_[2.3, np.full(199, 15.2)]),
+        "no_better_than_guessing",
+        "rose from 2.3 to 15.2: the learning rate is too high. Try --lr 0.001.",
+        0.001,
+    ),
+    "rate too high, and back to guessing": (
+        replace(AT_GUESSING, rate=0.002, losses=np.r_[np.full(30, 400.0), np.full(170, 2.303)]),
+        "no_better_than_guessing",
+        "too high. Try --lr 0.0002.",
+        0.0002,
+    ),
+    "rate too low": (
+        replace(AT_GUESSING, rate=1e-6),
+        "no_better_than_guessing",
+        "hardly fell (2.3 to 2.3): the learning rate is too low",
+        0.001,
+    ),
+    "learned by heart only": (
+        replace(HEALTHY, learned=False, judged={"accuracy": 0.11}),
+        "no_better_than_guessing",
+        "by heart",
+        None,
+    ),
+    "too few steps": (
+        replace(AT_GUESSING, losses=np.linspace(4.0, 2.31, 50), initial_loss=4.0),
+        "no_better_than_guessing",
+        "Try more epochs",
+        None,
+    ),
+    "another aim": (
+        replace(AT_GUESSING, losses=np.linspace(2.3, 0.9, 50)),
+        "no_better_than_guessing",
+        "asks for something else than accuracy measures",
+        None,
+    ),
+    "above its start": (replace(HEALTHY, losses=np.linspace(2.3, 4.0, 200)), "loss_rose", "too high", 0.0001),
+    "one class": (replace(HEALTHY, predicted=1.0), "one_class", "one class for every example", None),
+    "by heart": (
+        replace(HEALTHY, train={"accuracy": 1.0}, judged={"accuracy": 0.7}),
+        "overfitting",
+        "Training accuracy 1, validation only 0.7",
+        None,
+    ),
+    "numbers by heart": (replace(NUMBERS, train={"mae": 5.0}), "overfitting", "Training mae 5", None),
+}
+SOUND = {
+    "healthy": HEALTHY,
+    "numbers": NUMBERS,
+    "a loss below zero": COSINE,
+    "a start at 1.5 times guessing": replace(HEALTHY, initial_loss=3.4),
+    "guessing is not known": replace(HEALTHY, guess_loss=None, fair_start=None, initial_loss=50.0),
+    "noise of batches": replace(HEALTHY, losses=np.linspace(2.3, 0.2, 200) * np.tile([0.7, 1.3], 100)),
+    "a gap within the error of the sample": replace(
+        HEALTHY, train={"accuracy": 1.0}, judged={"accuracy": 0.8}, standard_error=0.07
+    ),
+    "most of one class": replace(HEALTHY, predicted=0.99),
+    "no steps": replace(HEALTHY, losses=np.array([])),
+    "nothing to judge by": replace(HEALTHY, learned=None, judged={}, train={}, guessing={}),
+}
+
+
+@pytest.mark.parametrize("case", AILING)
+def test_an_ailment_is_seen_and_says_what_to_change(case):
+    evidence, name, words, rate = AILING[case]
+    spoken = [found for found in findings(evidence) if found.name == name]
+    assert len(spoken) == 1
+    assert words in str(spoken[0])
+    assert spoken[0].learning_rate == rate
+    assert str(spoken[0]).endswith(".")
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_without_an_ailment_there_is_silence(case):
+    assert findings(SOUND[case]) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "default", "lower", "higher"),
+    [
+        (1e9, 0.01, 0.01, 1e10),
+        (0.01, 0.01, 0.001, 0.1),
+        (1e-6, 0.01, 1e-7, 0.01),
+        (0.0316, None, 0.003, 0.3),
+        (None, None, None, None),
+    ],
+)
+def test_rates_to_try(rate, default, lower, higher):
+    assert lower_rate(rate, default) == pytest.approx(lower)
+    assert higher_rate(rate, default) == pytest.approx(higher)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (("--data", "digits", "--opt", "sgd", "--lr", 30, "--epochs", 2), "no_better_than_guessing"),
+        (("--data", "digits", "--opt", "sgd", "--lr", 1e-6, "--epochs", 2), "no_better_than_guessing"),
+        (("--data", "digits", "--opt", "sgd", "--lr", 30, "--epochs", 2), "one_class"),
+        (("--data", "synthetic_regression:signal=0:samples=400", "--epochs", 3), "no_better_than_guessing"),
+        (("--data", "diabetes", "--set", "data.scale_target=false", "--epochs", 2), "start_loss"),
+        (("--data", "sonar.csv", "--opt", "adam", "--lr", 0.03, "--epochs", 60), "overfitting"),
+    ],
+)
+def test_a_sick_training_says_so(train, typed, name):
+    from tests.conftest import shared_file
+
+    typed = [shared_file(word) if str(word).endswith(".csv") else word for word in typed]
+    run = train(*typed)
+    assert run.code == 0
+    assert name in [warning["name"] for warning in run.result["warnings"]]
+    assert " ".join(run.result["warnings"][0]["text"].split())[:40] in " ".join(run.out.split())
+
+
+REGRESSION = [row.name for row in LOSSES if "regression" in row.tasks]
+CLASSES = [row.name for row in LOSSES if "multiclass" in row.tasks]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("loss", REGRESSION)
+def test_every_regression_loss_beats_the_mean_or_says_why_not(train, loss, optimizer):
+    run = train("--data", "diabetes", "--loss", loss, "--opt", optimizer)
+    assert run.code == 0, run.err
+    names = [warning["name"] for warning in run.result["warnings"]]
+    metrics, guessing = run.result["metrics"]["test"], run.result["guessing"]["test"]
+    assert names == [] if run.result["learned"] else names == ["no_better_than_guessing"]
+    assert run.result["learned"] is False or metrics["mae"] < guessing["mae"]
+
+
+@pytest.mark.parametrize("loss", CLASSES)
+def test_no_loss_of_classes_raises_a_false_alarm(train, loss):
+    run = train("--data", "wine", "--loss", loss)
+    assert run.code == 0, run.err
+    assert run.result["learned"] is True
+    assert run.result["warnings"] == []
