@@ -116,11 +116,12 @@ class Workbench:
         metric, higher = ("mae", False) if self.problem.task == "regression" else ("accuracy", True)
         return Plan(given.epochs, given.batch_size, given.seed, rates, metric, higher, **changes)
 
-    def train(self, program=None, state: State | None = None, rates=None, **changes) -> Outcome:
+    def train(self, program=None, state: State | None = None, rates=None, recorder=None, **changes) -> Outcome:
         """`loop.train` from the start, or from a state."""
         program = program or self.program
         examination = Examination(self.problem, self.built.objective, self.feeds, program)
-        return train(program, examination, self.plan(rates, **changes), Nobody(), state or program.start())
+        state = state or program.start()
+        return train(program, examination, self.plan(rates, **changes), recorder or Nobody(), state)
 
 
 def losses_of(outcome: Outcome) -> np.ndarray:

@@ -166,8 +166,8 @@ def _optimizer(part: Part, user: UserParts, model: keras.Model):
         return rate, again, KerasRule(made.optimizer, layout, variables), layout
     settings = _typed(made, part.settings)
     optimizer = partial(getattr(keras.optimizers, made.class_name), **settings)
-    constrained = any(v.constraint is not None for v in variables)
-    if made.class_name in ("Adam", "AdamW") and not constrained and not any(settings.get(k) for k in NOT_FUSED):
+    plain = settings.get("epsilon") and not any(settings.get(key) for key in NOT_FUSED)
+    if made.class_name in ("Adam", "AdamW") and plain and not any(v.constraint is not None for v in variables):
         return rate, optimizer, FusedAdam(settings), layout
     return rate, optimizer, KerasRule(optimizer(), layout, variables), layout
 

@@ -22,8 +22,8 @@ NATIVE = {
     "sparse_categorical_crossentropy": (),
     "categorical_crossentropy": ("label_smoothing",),
     "binary_crossentropy": (),
-    "mean_squared_error": (),
-    "mean_absolute_error": (),
+    "mse": (),
+    "mae": (),
     "huber": ("delta",),
 }
 
@@ -106,7 +106,7 @@ _NATIVE_LOSSES = {
     "sparse_categorical_crossentropy": _cross_entropy,
     "categorical_crossentropy": _cross_entropy,
     "binary_crossentropy": lambda settings: lambda y, raw: F.binary_cross_entropy_with_logits(raw, y),
-    "mean_squared_error": lambda settings: lambda y, raw: F.mse_loss(raw, y),
-    "mean_absolute_error": lambda settings: lambda y, raw: F.l1_loss(raw, y),
+    "mse": lambda settings: lambda y, raw: F.mse_loss(raw, y),
+    "mae": lambda settings: lambda y, raw: F.l1_loss(raw, y),
     "huber": lambda settings: lambda y, raw: F.huber_loss(raw, y, delta=settings["delta"]),
 }
