@@ -1,4 +1,4 @@
-"""Every file in configs/ teaches something that works: it resolves, loads its data, builds its model and takes a step."""
+"""Every file in configs/ works: it resolves, loads its data, builds its model and takes a step, and explains itself."""
 
 import re
 from pathlib import Path

@@ -114,8 +114,8 @@ def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):
     result = {
         "schema_version": 1,
         "status": "done",
-        "loss": "huber",
-        "optimizer": "sgd",
+        "loss": {"name": "huber", "delta": 0.5},
+        "optimizer": {"name": "sgd", "learning_rate": 0.01, "momentum": 0.9, "nesterov": False},
         "metric": "mae",
         "metrics": {"test": {"mae": 1.25}},
     }
@@ -125,7 +125,8 @@ def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):
         (tmp_path / name / "result.json").write_text(text)
     assert run(["list", "runs", "--logs", str(tmp_path), "--format", "json"]) == 0
     good, bad = json.loads(capsys.readouterr().out)
-    assert good == {"run": "a", "status": "done", "loss": "huber", "optimizer": "sgd", "metric": "mae", "test": 1.25}
+    recipe = {"loss": "huber:delta=0.5", "optimizer": "sgd:momentum=0.9", "lr": 0.01}
+    assert good == {"run": "a", "status": "done", **recipe, "metric": "mae", "test": 1.25}
     assert bad["status"].startswith("unreadable: result.json line 1")
 
 

@@ -165,9 +165,7 @@ def test_the_table_is_of_the_weights_that_are_kept(train, keep):
     assert ("Weights of epoch" in run.out) is (keep == "best")
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_run_keeps_what_there_is(tmp_path, number, code):
     import json
 
@@ -195,7 +193,10 @@ def test_an_interrupted_run_keeps_what_there_is(tmp_path, number, code):
 
 @pytest.mark.parametrize(
     ("environ", "absent"),
-    [({"FORCE_COLOR": "1", "CI": "true"}, "\r"), ({"NO_COLOR": "1", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, "█")],
+    [
+        ({"FORCE_COLOR": "1", "CI": "true"}, "\r"),
+        ({"NO_COLOR": "1", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, "█"),
+    ],
     ids=["in CI", "in ASCII"],
 )
 def test_piped_output_is_plain_lines(tmp_path, environ, absent):

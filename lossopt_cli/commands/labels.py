@@ -1,6 +1,8 @@
 """Parts of a config as one writes them: with what differs from their defaults."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lossopt_cli.catalogue.losses import loss_named
 from lossopt_cli.catalogue.models import model_named
@@ -21,10 +23,15 @@ TABLES = {
 def spelled(config: Config, part: str) -> str:
     """`sgd:momentum=0.9`, without the learning rate; a user's file by its last name."""
     value = getattr(config, part)
-    own = is_user_code(value.name)
-    usual = {} if own or value.name.startswith(FOREIGN) else defaults(TABLES[part](value.name))
-    settings = {key: item for key, item in value.settings.items() if key != "learning_rate"}
-    return spell_part(Path(value.name).name if own else value.name, settings, usual)
+    return spelled_as(part, value.name, value.settings)
+
+
+def spelled_as(part: str, name: str, settings: Mapping[str, Any]) -> str:
+    """`spelled`, of a name and its settings."""
+    own = is_user_code(name)
+    usual = {} if own or name.startswith(FOREIGN) else defaults(TABLES[part](name))
+    shown = {key: item for key, item in settings.items() if key != "learning_rate"}
+    return spell_part(Path(name).name if own else name, shown, usual)
 
 
 def label(config: Config, part: str) -> str:

@@ -12,6 +12,7 @@ from lossopt_cli.catalogue.models import MODELS
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS
 from lossopt_cli.catalogue.rows import LossRow, Row
 from lossopt_cli.catalogue.schedules import SCHEDULES
+from lossopt_cli.commands.labels import spelled_as
 from lossopt_cli.commands.overviews import overview, records
 from lossopt_cli.commands.pages import page
 from lossopt_cli.console import Console
@@ -102,14 +103,23 @@ def _runs(console: Console, logs: Path, beginning: str | None) -> None:
                 "make one: lossopt train; or name the folder: --logs DIR",
             )
         )
-    columns = ["run", "status", "loss", "optimizer", "metric", "test"]
+    columns = ["run", "status", "loss", "optimizer", "lr", "metric", "test"]
     console.rows(columns, [_run(path, result, logs) for path, result in found])
 
 
 def _run(path: Path, result: dict | str, logs: Path) -> list[object]:
+    """Its values in the order of the columns; a run that cannot be read has the reason."""
     name = str(path.relative_to(logs)) if path != logs else path.name
     if isinstance(result, str):
-        return [name, f"unreadable: {result}", None, None, None, None]
+        return [name, f"unreadable: {result}", *[None] * 5]
     metric = result.get("metric")
     test = (result.get("metrics") or {}).get("test") or {}
-    return [name, result.get("status"), result.get("loss"), result.get("optimizer"), metric, test.get(metric)]
+    parts = [_recipe(result, part) for part in ("loss", "optimizer")]
+    rate = (result.get("optimizer") or {}).get("learning_rate")
+    return [name, result.get("status"), *parts, rate, metric, test.get(metric)]
+
+
+def _recipe(result: dict, part: str) -> str | None:
+    settings = dict(result.get(part) or {})
+    name = settings.pop("name", None)
+    return spelled_as(part, name, settings) if name else None

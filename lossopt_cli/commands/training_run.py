@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossopt_cli import errors
 from lossopt_cli.analysis import conditions
@@ -16,15 +16,19 @@ from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.commands.labels import spelled
 from lossopt_cli.commands.training_report import WIDTH, batch_losses, report, rows
 from lossopt_cli.commands.training_screen import TrainingScreen
-from lossopt_cli.config.resolving import resolve
+from lossopt_cli.config.resolving import Resolved, resolve
+from lossopt_cli.config.schema import Config
 from lossopt_cli.config.words import WORDS
 from lossopt_cli.console import Console, is_terminal, json_text
 from lossopt_cli.data.problem import SPLITS, Problem
+from lossopt_cli.data.trial import Trial, has_user_code, load_trial
 from lossopt_cli.errors import LossoptError, Terminated
 from lossopt_cli.runs.environment import Commit, environment
 from lossopt_cli.runs.folder import RunFolder, run_name
 from lossopt_cli.runs.reading import finished_trial, read_result
-from lossopt_cli.training.assembly import Assembled, assemble
+
+if TYPE_CHECKING:
+    from lossopt_cli.training.running import Run
 
 STATUS_CODES = {"done": errors.DONE, "diverged": errors.DIVERGED}
 
@@ -49,35 +53,47 @@ def carry_out(request: Request, console: Console) -> int:
     resolved = resolve(request.config, os.environ, request.flags, request.sets)
     for note in resolved.notes:
         console.note(note)
-    assembled = assemble(resolved, console.note)
+    trial, problem, built = _assembled(resolved, console)
     if condition:
-        condition.check(dict.fromkeys(_names(assembled.problem)))
-    found = finished_trial(request.logs, assembled.trial.hash) if request.once else None
+        condition.check(dict.fromkeys(_names(problem)))
+    found = finished_trial(request.logs, trial.hash) if request.once else None
     if found is not None:
         console.note(f"already trained: {found}")
         result, stopped_by = {**read_result(found), "run_dir": str(found)}, None
     else:
-        result, stopped_by = _train(request, assembled, console)
+        result, stopped_by = _train(request, trial, problem, built, console)
     _show(result, request, console)
     if result["status"] == "interrupted":
         return errors.TERMINATED if isinstance(stopped_by, Terminated) else errors.INTERRUPTED
     if condition and result["status"] == "done" and condition.holds(_values(result)):
-        console.error(f"--fail-if: {condition.text}")
+        console.error(f"--fail-if: {condition.text}: {_observed(condition.names, _values(result))}")
         return errors.CHECK_NOT_MET
     return STATUS_CODES[result["status"]]
 
 
-def _train(request: Request, assembled: Assembled, console: Console) -> tuple[dict[str, Any], BaseException | None]:
+def _assembled(resolved: Resolved, console: Console) -> tuple[Trial, Problem, "Run | None"]:
+    """The trial, its problem, and the run where the user's code had to be built; without torch where it had not."""
+    if not has_user_code(resolved.config):
+        return *load_trial(resolved, console.note), None
+    from lossopt_cli.training.assembly import assemble
+
+    assembled = assemble(resolved, console.note)
+    return assembled.trial, assembled.problem, assembled.built
+
+
+def _train(
+    request: Request, trial: Trial, problem: Problem, built: "Run | None", console: Console
+) -> tuple[dict[str, Any], BaseException | None]:
     commit = Commit()
-    screen = TrainingScreen(console, assembled.trial.config)
-    screen.head(assembled.problem)
+    screen = TrainingScreen(console, trial.config)
+    screen.head(problem)
     try:
-        run = assembled.run()
+        from lossopt_cli.training import assembly, running
+
+        run = assembly.Assembled(trial, problem, built).run()
     finally:
         about = environment(["lossopt", *sys.argv[1:]], commit)
-    from lossopt_cli.training import running
-
-    folder = _folder(request, assembled, run.built.learning_rate)
+    folder = _folder(request, trial.config, problem, run.built.learning_rate)
     try:
         finished = running.carry_out(run, folder, screen, request.started_at, about)
     except (LossoptError, KeyboardInterrupt):
@@ -93,12 +109,11 @@ def _train(request: Request, assembled: Assembled, console: Console) -> tuple[di
     return result, finished.stopped_by
 
 
-def _folder(request: Request, assembled: Assembled, rate: float | None) -> RunFolder:
+def _folder(request: Request, config: Config, problem: Problem, rate: float | None) -> RunFolder:
     if request.name:
         return RunFolder.create(request.logs, request.name)
-    config = assembled.trial.config
     parts = [spelled(config, part) for part in ("model", "loss", "optimizer")]
-    stem = run_name(assembled.problem.name, *parts, rate or 0.0, config.train.seed, datetime.now())
+    stem = run_name(problem.name, *parts, rate or 0.0, config.train.seed, datetime.now())
     return RunFolder.create_numbered(request.logs, stem)
 
 
@@ -156,6 +171,12 @@ def _again(request: Request, changed: Mapping[str, str | None]) -> str:
         words += [] if text.startswith(dropped) else ["--set", text]
     words += [] if request.logs == Path("logs") else ["--logs", str(request.logs)]
     return shlex.join(words)
+
+
+def _observed(names: list[str], values: Mapping[str, float | None]) -> str:
+    """`accuracy is 0.728`, of each name once."""
+    shown = {name: "unknown" if values[name] is None else f"{values[name]:.4g}" for name in names}
+    return ", ".join(f"{name} is {value}" for name, value in shown.items())
 
 
 def _names(problem: Problem) -> list[str]:

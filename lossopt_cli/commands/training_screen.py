@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lossopt_cli.commands.labels import label
@@ -11,7 +11,6 @@ from lossopt_cli.config.schema import Config
 from lossopt_cli.console import Console
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.progress import Progress
-from lossopt_cli.training.checks import start_loss
 
 if TYPE_CHECKING:
     from lossopt_cli.training.judging import Guess
@@ -29,6 +28,7 @@ class TrainingScreen:
         self.console, self.config = console, config
         self.width = min(console.width, WIDTH) if console.live else WIDTH
         self.progress: Progress | None = None
+        self.stepping = False
 
     def head(self, problem: Problem) -> None:
         """The data, as soon as they are read: before torch is imported."""
@@ -54,6 +54,8 @@ class TrainingScreen:
 
     def began(self, initial: Mapping[str, Mapping[str, float]], guess: "Guess") -> None:
         """The loss before the first step, beside what guessing costs."""
+        from lossopt_cli.training.checks import start_loss
+
         loss = next(iter(initial.values()), {}).get("loss", math.nan)
         text = f"loss {loss:.4g}"
         if guess.loss is not None:
@@ -66,7 +68,13 @@ class TrainingScreen:
         self.steps = steps
         self.progress = Progress(self.console, plan.epochs, steps, plan.batch_size, unit=self.unit)
 
-    def stepped(self, step: int, steps: int, loss) -> None:
+    def stepped(self, step: int, steps: int, loss: Callable[[], float]) -> None:
+        """The loop tells of a step every now and then; what came before the first of them was no training."""
+        from lossopt_cli.training.loop import PROGRESS_SECONDS
+
+        if not self.stepping:
+            self.progress.started_at = self.progress.clock() - PROGRESS_SECONDS
+            self.stepping = True
         epoch, within = divmod(step - 1, self.steps)
         if self.progress.wants_step():
             self.progress.step(epoch + 1, within + 1, loss())
@@ -74,7 +82,7 @@ class TrainingScreen:
     def evaluated(self, evaluation: "Evaluation") -> None:
         """One line: the loss, what the run is judged by, and the rate."""
         epochs, metric = self.run.plan.epochs, self.run.plan.metric
-        number = f"epoch {evaluation.epoch:.4g}/{epochs}"
+        number = f"epoch {evaluation.epoch:.2f}".removesuffix(".00") + f"/{epochs}"
         width = max(LABEL, len(f"epoch {epochs}/{epochs}") + 2, len(number) + 2)
         loss = evaluation.metrics.get("train", {}).get("loss")
         text = f"{number:<{width}}" + ("the loss is not finite" if loss is None else f"loss {short(loss):<7}")

@@ -190,8 +190,12 @@ class _Work:
             )
             return
         if loss is not None:
-            chosen = choices.data_for(loss_named(loss.name))
+            served = loss_named(loss.name)
+            chosen = choices.data_for(served)
             if chosen is None:
+                reason, _, remedy = served.refusals["multiclass"].partition("; take ")
+                what, place = f"{served.name} is not trained here: {reason}", given["loss.name"].place
+                self.faults.append(Fault(what, place, remedy=f"take {remedy}"))
                 return
             name, origin = chosen
             self.notes.append(f"data {name} was {origin}; --data NAME takes another")

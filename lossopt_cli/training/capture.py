@@ -14,6 +14,8 @@ from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lossopt_cli.training.rewriting import Value
+
 # A result whose shape or value the program may branch on: what follows would hold for this batch alone.
 BRANCHES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded)
 
@@ -76,4 +78,5 @@ class _Capture(TorchDispatchMode):
 
     def _bind(self, tensor: torch.Tensor, node: Node) -> None:
         self._nodes[id(tensor)] = node
+        node.meta["value"] = Value.of(tensor)
         self._alive.append(tensor)

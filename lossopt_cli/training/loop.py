@@ -8,14 +8,13 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from lossopt_cli.catalogue.metrics import compute
-from lossopt_cli.data.problem import SPLITS, Problem
+from lossopt_cli.data.problem import SPLITS
+from lossopt_cli.training.examination import Examination
 from lossopt_cli.training.feeding import Feed
 from lossopt_cli.training.program import Program
 from lossopt_cli.training.randomness import seed_everything
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
-from lossopt_cli.training.targets import Objective, read_out
 
 PROGRESS_SECONDS = 0.25
 
@@ -90,36 +89,15 @@ class Recorder(Protocol):
     def evaluated(self, evaluation: Evaluation) -> None: ...
 
 
-@dataclass(frozen=True)
-class Examination:
-    """Evaluates a state on the splits of a problem."""
-
-    problem: Problem
-    objective: Objective
-    feeds: Mapping[str, Feed]
-    program: Program
-
-    def measure(self, state: State, split: str) -> dict[str, float]:
-        """Loss and metrics on the whole split; empty where the split is."""
-        if not len(self.feeds[split]):
-            return {}
-        return self.score(self.raw(state, split), self.feeds[split].targets, self.problem.split(split).targets)
-
-    def raw(self, state: State, split: str) -> torch.Tensor:
-        """Raw outputs [n, units] of the whole split, in its order."""
-        return torch.cat([self.program.predict(state, inputs) for inputs in self.feeds[split].all()])
-
-    def score(self, raw: torch.Tensor, encoded: torch.Tensor, targets: np.ndarray) -> dict[str, float]:
-        """The loss of these raw outputs, and every metric that task and loss have."""
-        with torch.no_grad():
-            loss = float(self.objective.loss(encoded, raw))
-        if self.problem.task == "regression" and raw.numel() != targets.size:
-            return {"loss": loss}
-        return {"loss": loss, **compute(read_out(self.problem, self.objective, raw.cpu().numpy(), targets))}
-
-
-def train(program: Program, examination: Examination, plan: Plan, recorder: Recorder, state: State) -> Outcome:
-    """Trains the state in place to the end of the plan, from where it stands.
+def train(
+    program: Program,
+    examination: Examination,
+    plan: Plan,
+    recorder: Recorder,
+    state: State,
+    stopping: Stopping | None = None,
+) -> Outcome:
+    """Trains the state in place to the end of the plan, from where it stands, or until it is asked to stop.
 
     A non-finite loss or weight ends it as a result, and so does an interruption between two steps; both are said in the
     outcome's status. Anything else is raised.
@@ -135,11 +113,10 @@ def train(program: Program, examination: Examination, plan: Plan, recorder: Reco
     per_epoch = -(-len(feed) // plan.batch_size)
     _prepare(program, state, feed, plan, per_epoch)
     try:
-        with Stopping() as stopping:
-            for stretch in _stretches(program, feed, plan, recorder, state, per_epoch, stopping):
-                _evaluate(stretch, examination, plan, recorder, outcome)
-                if outcome.status != "done":
-                    break
+        for stretch in _stretches(program, feed, plan, recorder, state, stopping or Stopping()):
+            _evaluate(stretch, examination, plan, recorder, outcome)
+            if outcome.status != "done":
+                break
     except KeyboardInterrupt as stop:
         outcome.status, outcome.stopped_by = "interrupted", stop
     outcome.state = program.finished(state)
@@ -170,12 +147,13 @@ class _Stretch:
 
 
 def _stretches(
-    program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, per_epoch: int, stopping: Stopping
+    program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, stopping: Stopping
 ) -> Iterator[_Stretch]:
     """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end.
 
     Asked to stop, it yields what it has and raises the cause.
     """
+    per_epoch = -(-len(feed) // plan.batch_size)
     steps = per_epoch * plan.epochs
     stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
     told_at = began_at
@@ -241,7 +219,7 @@ def _evaluate(stretch: _Stretch, examination: Examination, plan: Plan, recorder:
 
 
 def _seen(stretch: _Stretch, losses: np.ndarray, examination: Examination) -> dict[str, float]:
-    """Loss and metrics over the batches as they were seen, each at the weights of its own step, as `fit` reports them."""
+    """Loss and metrics over the batches as they were seen, each at the weights of its own step, as `fit` has them."""
     encoded, raw = torch.cat(stretch.order), torch.cat(stretch.outputs)
     sizes = np.array([len(targets) for targets in stretch.order], dtype=np.float64)
     values = examination.score(raw, encoded, _decoded(encoded, examination))

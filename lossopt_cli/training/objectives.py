@@ -16,8 +16,9 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.training.targets import LossFunction, Objective, activation, units_of
 from lossopt_cli.training.user_parts import UserLoss
 
-# Names of torch's fused kernels for losses whose Keras form takes three to ten calls. Each agrees with Keras's to
-# rounding (a test holds value and gradient to a NumPy twin); the settings named are the only ones it may be used with.
+# Losses in torch's own kernels, where the Keras form takes three to ten calls or branches on values, which no trace
+# can follow. Each agrees with Keras's to rounding (a test holds value and gradient to a NumPy twin); the settings named
+# are the only ones that may differ from their defaults.
 NATIVE = {
     "sparse_categorical_crossentropy": (),
     "categorical_crossentropy": ("label_smoothing",),
@@ -25,6 +26,9 @@ NATIVE = {
     "mse": (),
     "mae": (),
     "huber": ("delta",),
+    "hinge": (),
+    "squared_hinge": (),
+    "categorical_generalized_cross_entropy": ("q",),
 }
 
 
@@ -52,7 +56,7 @@ def objective_of(config: Config, problem: Problem, user: UserLoss | None = None,
         )
     read = activation(fit, units) if fit.reads == "probabilities" and not activated else None
     reference = _library_loss(row, settings)
-    fast = reference if read else _engine_loss(row, fit, settings) or reference
+    fast = _engine_loss(row, settings) or reference
     wrap = partial(_seen_by_loss, problem=problem, fit=fit, read=read)
     return Objective(row.name, row.library, fit, units, wrap(fast), wrap(reference), settings, activated)
 
@@ -88,9 +92,9 @@ def _library_loss(row: LossRow, settings: Mapping) -> LossFunction:
     return lambda targets, read: loss(read, targets)
 
 
-def _engine_loss(row: LossRow, fit: Fit, settings: Mapping) -> LossFunction | None:
-    """The same in one or two kernels, where there are such for these settings."""
-    if row.library != "keras" or row.name not in NATIVE or fit.reads == "probabilities":
+def _engine_loss(row: LossRow, settings: Mapping) -> LossFunction | None:
+    """The same in a few kernels, where there are such for these settings."""
+    if row.library != "keras" or row.name not in NATIVE:
         return None
     initial = defaults(row)
     changed = {key for key, value in settings.items() if value != initial.get(key)}
@@ -102,6 +106,11 @@ def _cross_entropy(settings: Mapping) -> LossFunction:
     return lambda targets, raw: F.cross_entropy(raw, targets, label_smoothing=smoothing)
 
 
+def _generalized(targets: torch.Tensor, probabilities: torch.Tensor, q: float) -> torch.Tensor:
+    """The mean of (1 - p_y^q) / q."""
+    return ((1.0 - probabilities.gather(1, targets[:, None]) ** q) / q).mean()
+
+
 _NATIVE_LOSSES = {
     "sparse_categorical_crossentropy": _cross_entropy,
     "categorical_crossentropy": _cross_entropy,
@@ -109,4 +118,7 @@ _NATIVE_LOSSES = {
     "mse": lambda settings: lambda y, raw: F.mse_loss(raw, y),
     "mae": lambda settings: lambda y, raw: F.l1_loss(raw, y),
     "huber": lambda settings: lambda y, raw: F.huber_loss(raw, y, delta=settings["delta"]),
+    "hinge": lambda settings: lambda y, raw: F.relu(1.0 - y * raw).mean(),
+    "squared_hinge": lambda settings: lambda y, raw: F.relu(1.0 - y * raw).square().mean(),
+    "categorical_generalized_cross_entropy": lambda settings: partial(_generalized, q=settings["q"]),
 }

@@ -39,14 +39,14 @@ class PlainProgram:
         self.layout, self.device = layout, device
         self.rule_name = f"keras {type(optimizer).__name__.lower()}, plain"
         self.notes: list[str] = []
+        self.optimizer.build(self.model.trainable_variables)
+        track_strays(self.optimizer)
 
     def start(self) -> State:
         """The state before the first step, from the values that the model's variables have."""
         weights = torch.zeros(1, self.layout.size, device=self.device)
         for view, variable in zip(self.layout.views(weights[0]), self.model.trainable_variables, strict=True):
             view.copy_(variable.value.detach())
-        self.optimizer.build(self.model.trainable_variables)
-        track_strays(self.optimizer)
         copied = lambda variables: [v.value.detach().clone().to(self.device)[None] for v in variables]  # noqa: E731
         return State(weights, copied(self.model.non_trainable_variables), copied(self.optimizer.variables))
 

@@ -159,7 +159,10 @@ class Session:
         return self
 
     def __exit__(self, *error) -> None:
-        self.state.slots = [slot[None] for slot in self.program.rule.detach(self.row.slots)]
+        rule, notes = self.program.rule, self.program.notes
+        self.state.slots = [slot[None] for slot in rule.detach(self.row.slots)]
+        if rule.note and rule.note not in notes:
+            notes.append(rule.note)
         self._stack.close()
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor, rate: float) -> Step:

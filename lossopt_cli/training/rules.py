@@ -32,10 +32,12 @@ class Rule(Protocol):
     weights, gradients: float32 [size], laid out by the Layout that the rule was made for. step counts from 1; rate is
     NaN where the optimizer keeps its own. `attach` comes before the first update on weights and slots that may be any
     trial's, `detach` gives the slots after the last. `evaluated` and `finished` give the weights that results are of,
-    between steps and at the end, where they are not the weights themselves; neither changes anything.
+    between steps and at the end, where they are not the weights themselves; neither changes anything. note: what a
+    user must know of its checkpoint.
     """
 
     name: str
+    note: str | None
 
     def start(self, weights: torch.Tensor) -> list[torch.Tensor]: ...
 
@@ -63,6 +65,7 @@ class FusedAdam:
     """
 
     name = "fused adam"
+    note = None
 
     def __init__(self, settings: dict):
         self.beta_1, self.beta_2 = settings["beta_1"], settings["beta_2"]
@@ -113,6 +116,8 @@ class KerasRule:
 
     Slots: the optimizer's variables (learning rate and iterations among them), each of one trial.
     """
+
+    note = None
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, layout: Layout, variables: Sequence[keras.Variable]):
         self.optimizer = without_foreach(optimizer)

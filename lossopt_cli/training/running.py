@@ -14,6 +14,7 @@ from lossopt_cli.catalogue.metrics import metric_named
 from lossopt_cli.catalogue.schedules import multipliers
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import SPLITS, Problem
+from lossopt_cli.data.trial import Trial, default_metric
 from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import devices, keeping, results
@@ -23,7 +24,7 @@ from lossopt_cli.training.judging import Guess, guess_of, judge
 from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
 from lossopt_cli.training.recording import FolderRecorder
 from lossopt_cli.training.state import State
-from lossopt_cli.training.trial import Trial, default_metric
+from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.user_code import Running
 
 
@@ -187,12 +188,12 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
     begun = results.opening(run, str(folder.path), environment, copies)
     folder.write_json("result.json", begun)
     written = time.perf_counter() - ready_at
-    with _Left(folder, recorder, begun), keras.device(_keras_name(run.device)):
+    with Stopping() as stopping, _Left(folder, recorder, begun), keras.device(_keras_name(run.device)):
         with Running(_files(run.built.user), None, raises=RunError):
             guess = guess_of(run.examination)
             screen.ready(run)
             recorders = _Recorders(recorder, screen, guess)
-            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state)
+            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state, stopping)
             judging_at = time.perf_counter()
             config, rate = run.trial.config, run.built.learning_rate
             judgement = judge(run.examination, run.plan, outcome, guess, config, rate)

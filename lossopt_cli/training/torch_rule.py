@@ -26,6 +26,7 @@ class TorchRule:
         self.optimizer: torch.optim.Optimizer | None = None
         self.parameters: list[torch.nn.Parameter] = []
         self.rate: float | None = None
+        self.modes = False
         self.note: str | None = None
 
     def start(self, weights: torch.Tensor) -> list[torch.Tensor]:
@@ -35,15 +36,16 @@ class TorchRule:
     def _bind(self, weights: torch.Tensor) -> None:
         self.parameters = [torch.nn.Parameter(view) for view in self.layout.views(weights)]
         self.optimizer = self.factory(self.parameters)
+        self.modes = {"train", "eval"} <= set(dir(self.optimizer))
         self.name = f"torch {type(self.optimizer).__name__}"
 
     def attach(self, weights, slots) -> None:
         self.rate = None
-        if self.parameters[0].data_ptr() != weights.data_ptr():
+        if not self.parameters or self.parameters[0].data_ptr() != weights.data_ptr():
             self._bind(weights)
             if slots:
                 unpack(slots, self.optimizer, self.parameters)
-        if self.factory.modes:
+        if self.modes:
             self.optimizer.train()
 
     def detach(self, slots) -> list[torch.Tensor]:
@@ -70,7 +72,7 @@ class TorchRule:
 
         Its train() undoes eval() but for rounding: the weights are put back as they were.
         """
-        if not self.factory.modes:
+        if not self.modes:
             return None
         before = weights.clone()
         self.optimizer.eval()

@@ -11,6 +11,7 @@ from torch.fx import GraphModule
 from torch.fx.graph import CodeGen
 
 from lossopt_cli.training.capture import ValueRead, captured
+from lossopt_cli.training.rewriting import bound, in_place
 
 aten = torch.ops.aten
 
@@ -54,13 +55,15 @@ def same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 def _compiled(module: GraphModule) -> Function:
-    """The recorded graph without aliases and dead nodes, called with positional tensors."""
+    """The recorded graph without aliases and dead nodes, rewritten, called with positional tensors."""
     graph = module.graph
     for node in list(graph.nodes):
         if node.op == "call_function" and node.target in (aten.alias.default, aten.detach.default):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     graph.eliminate_dead_code()
+    in_place(graph)
+    bound(graph)
     graph.set_codegen(CodeGen())
     graph.lint()
     module.recompile()

@@ -167,7 +167,7 @@ def _classes(prefix: str, where: str | None) -> dict[str, type]:
     except ModuleNotFoundError as error:
         if error.name != prefix:
             raise
-        remedy = "pip install 'lossopt[optimizers]'"
+        remedy = f"pip install {prefix}"
         raise UsageError(Fault(f"{prefix} is not installed", where, remedy=remedy)) from error
     # schedulefree's wrapper is a class of its own beside torch's; all others inherit from
     # torch.optim.Optimizer.
