@@ -403,6 +403,7 @@ def test_what_averages_its_weights_is_evaluated_at_the_average_and_trains_on_fro
     outcome = bench.train(keep_best=True)
     often = averaging(name, epochs=2).train(evaluate_every=1)
     assert losses_of(often).tolist() == losses_of(outcome).tolist()
+    assert type(bench.program.rule.optimizer.param_groups[0]["lr"]) is float
     last, best = outcome.evaluations[-1], outcome.evaluations[outcome.best]
     assert outcome.final["validation"] == last.metrics["validation"]
     assert outcome.final_best["validation"] == best.metrics["validation"]
@@ -428,7 +429,8 @@ def test_an_average_of_keras_takes_the_weights_place_at_the_end_only(way):
     """use_ema, as in `fit`: evaluations between epochs are of the weights, the last results of the average."""
     bench = bench_of("sgd:use_ema=true:ema_momentum=0.5", epochs=2)
     outcome = bench.train(getattr(bench, way))
-    usual = bench_of("sgd", epochs=2).train()
+    usual = bench_of("sgd", epochs=2)
+    usual = usual.train(getattr(usual, way))
     found, wanted = ([e.metrics["validation"]["loss"] for e in o.evaluations] for o in (outcome, usual))
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
     np.testing.assert_allclose(outcome.trained.weights, usual.trained.weights, rtol=1e-5, atol=1e-7)

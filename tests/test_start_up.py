@@ -45,3 +45,16 @@ def test_seeded_random_numbers_of_keras_are_those_of_a_plain_import():
     draw = "print(keras.ops.convert_to_numpy(keras.random.normal((3,), seed=7)).tolist())"
     plain = printed(f"import os; os.environ['KERAS_BACKEND'] = 'torch'; import keras; {draw}")
     assert printed(f"import lossopt_cli.training, keras; {draw}") == plain
+
+
+def test_a_whole_training_with_a_recorded_step_never_imports_the_compiler(tmp_path):
+    code = (
+        "import sys\n"
+        "from lossopt_cli.__main__ import run\n"
+        f"code = run(['train', '-q', '--epochs', '4', '--logs', {str(tmp_path)!r}])\n"
+        "assert code == 0\n"
+        "assert not {'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)"
+    )
+    printed(code)
+    result = next(tmp_path.glob("*/result.json")).read_text()
+    assert '"way": "traced"' in result

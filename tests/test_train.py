@@ -1,5 +1,6 @@
 """What `lossopt train` says of each outcome, on which stream, and with which exit code."""
 
+import json
 import os
 import re
 import signal
@@ -167,26 +168,25 @@ def test_the_table_is_of_the_weights_that_are_kept(train, keep):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_run_keeps_what_there_is(tmp_path, number, code):
-    import json
-
-    process = start(tmp_path, "--data", "digits", "--model", "mlp", "--epochs", 100000, "--name", "mine")
-    steps = tmp_path / "logs" / "mine" / "result.json"
-    deadline = time.monotonic() + 90
-    while process.poll() is None and not steps.exists() and time.monotonic() < deadline:
+    process = start(tmp_path, "--data", "digits", "--model", "mlp", "--epochs", 50000, "--name", "mine")
+    folder = tmp_path / "logs" / "mine"
+    deadline = time.monotonic() + 100
+    while not any(events.stat().st_size > 20_000 for events in folder.glob("events*")):  # some epochs are told
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert json.loads(steps.read_text())["status"] == "running"
-    time.sleep(2.0)
+    assert json.loads((folder / "result.json").read_text())["status"] == "running"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    result = json.loads(steps.read_text())
+    result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "interrupted"
     assert result["reason"] in " ".join(out.split())
     assert "Traceback" not in err
-    table = np.genfromtxt(steps.parent / "steps.csv", delimiter=",", names=True)
+    table = np.genfromtxt(folder / "steps.csv", delimiter=",", names=True)
     done = re.search(r"after step (\d+) of", result["reason"])
     assert len(table) == table["step"][-1] == int(done[1])
-    present = {path.name for path in steps.parent.iterdir()}
+    present = {path.name for path in folder.iterdir()}
     assert {"config.yaml", "epochs.csv", "model.keras", "labels.json", "checkpoint", "run.log"} <= present
     assert not [name for name in present if ".tmp" in name]
 

@@ -51,7 +51,8 @@ class EventFile:
         """Writes values[n, tags] (as float32) at steps[n] and wall_times[n] (seconds since 1970, or one for
         all)."""
         steps = np.asarray(steps)
-        values = np.asarray(values, np.float32).reshape(len(steps), len(tags))
+        with np.errstate(over="ignore"):  # beyond float32 is infinite there
+            values = np.asarray(values, np.float32).reshape(len(steps), len(tags))
         times = np.broadcast_to(np.asarray(wall_times, np.float64), len(steps))
         if len(steps) and len(tags):
             self._file.write(_layout(tuple(tags)).records(steps, values, times))

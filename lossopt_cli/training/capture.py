@@ -49,6 +49,11 @@ class _Capture(TorchDispatchMode):
         for number, tensor in enumerate(example):
             self._bind(tensor, self.graph.placeholder(f"x{number}"))
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: torch's wrapper that hides a mode from its compiler imports the compiler first, 1.8 s."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         if any(tag in func.tags for tag in BRANCHES):

@@ -1,8 +1,9 @@
-"""The loop: epochs of steps, evaluations between them, one read-back an evaluation. It knows neither files nor screens."""
+"""The loop: epochs of steps, evaluations between them, one read-back an evaluation. No files, no screens."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -154,7 +155,7 @@ def _stretches(
     Asked to stop, it yields what it has and raises the cause.
     """
     per_epoch = -(-len(feed) // plan.batch_size)
-    steps = per_epoch * plan.epochs
+    steps, rates = per_epoch * plan.epochs, plan.rates.tolist()  # a NumPy number divided by 0 is no error, but NaN
     stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
     told_at = began_at
     for epoch in range(state.epoch, plan.epochs):
@@ -166,14 +167,14 @@ def _stretches(
                     if stretch.losses:
                         yield stretch
                     raise stopping.cause
-                step = session.step(inputs, targets, plan.rates[state.step])
+                step = session.step(inputs, targets, rates[state.step])
                 stretch.losses.append(step.loss)
                 stretch.norms.append(step.norm)
                 stretch.outputs.append(step.outputs)
                 stretch.order.append(targets)
                 now = time.perf_counter()
                 if now - told_at > PROGRESS_SECONDS:
-                    recorder.stepped(state.step, steps, lambda: float(stretch.losses[-1]))
+                    recorder.stepped(state.step, steps, partial(float, stretch.losses[-1]))
                     told_at = now
                 inner = plan.evaluate_every and state.step % plan.evaluate_every == 0
                 if inner and state.step % per_epoch:

@@ -42,7 +42,8 @@ def objective_of(config: Config, problem: Problem, user: UserLoss | None = None,
     named = loss_named(config.loss.name, "--loss")
     fit = fit_of(named, problem.task, config.loss.settings, "--loss")
     if problem.task == "regression" and (reason := fit.refuses(problem.train.targets)):
-        raise UsageError(Fault(f"{named.name} does not fit these targets: {reason}", "--loss", remedy="take mse or mae"))
+        what = f"{named.name} does not fit these targets: {reason}"
+        raise UsageError(Fault(what, "--loss", remedy="take mse or mae"))
     row, settings = stands_for(named, problem.task, config.loss.settings)
     units = units_of(fit, problem)
     if activated and fit.reads == "logits":
