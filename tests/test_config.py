@@ -218,6 +218,12 @@ def test_a_loss_of_ones_own_does_not_choose_data(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("loss", ["ctc", "circle"])
+def test_a_loss_that_serves_nothing_is_refused_before_any_data_are_chosen(loss):
+    (fault,) = faults(from_flags, loss=loss)
+    assert fault.startswith(f"--loss: {loss} is not trained here: it ")
+
+
 def test_another_librarys_optimizer_takes_what_is_given():
     part = from_flags(optimizer="torch.SGD:momentum=0.9", learning_rate=1).config.optimizer
     assert (part.name, part.settings) == ("torch.SGD", {"momentum": 0.9, "learning_rate": 1.0})

@@ -338,7 +338,7 @@ def test_an_optimizer_of_torch_does_what_a_loop_of_torch_does(recipe):
             loss = reference.built.objective.loss(targets, model(inputs, training=True))
             loss.backward()
             optimizer.step()
-            wanted.append(float(loss))
+            wanted.append(loss.item())
     assert losses.tolist() == wanted
     assert all(same_bits(a, b.detach()) for a, b in zip(own, parameters, strict=True))
 

@@ -140,7 +140,7 @@ def test_once_finds_its_run_without_torch(train, tmp_path):
 def test_fail_if_decides_the_exit_code_and_leaves_the_result(train, condition, code):
     run = train(*IRIS, "--fail-if", condition)
     assert run.code == code
-    assert ("--fail-if" in run.err) is (code == 3)
+    assert (f"--fail-if: {condition}: " in run.err) is (code == 3)
     assert "guessing" in run.out
     assert run.result["status"] == "done"
 

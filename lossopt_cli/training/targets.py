@@ -53,7 +53,8 @@ def encoded(problem: Problem, fit: Fit, targets: np.ndarray) -> np.ndarray:
     """Targets of a split, [n] -> the array that `fit.targets` names, int64 or float32."""
     if fit.targets == "numbers":
         values = targets if fit.own_units else (targets - problem.target_mean) / problem.target_deviation
-        return values.reshape(len(targets), math.prod(targets.shape[1:])).astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and so is the first loss, which is told
+            return values.reshape(len(targets), math.prod(targets.shape[1:])).astype(np.float32)
     if fit.targets == "integer":
         return targets.astype(np.int64)
     if fit.targets == "binary" or (fit.targets == "signs" and fit.units == "one"):
