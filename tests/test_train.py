@@ -256,3 +256,11 @@ def test_the_curve_has_its_ends_below_its_ends(count):
 )  # fmt: skip
 def test_numbers_are_short(value, text):
     assert short(value) == text
+
+
+def test_adafactor_ends_in_its_known_fault_and_not_in_advice_about_the_rate(train):
+    broken = train("--opt", "adafactor", "--epochs", 1)
+    assert broken.code == 5
+    assert "--opt adafactor:epsilon_1=1e-12" in " ".join(broken.result["reason"].split())
+    assert broken.result["try_learning_rate"] is None
+    assert train("--opt", "adafactor:epsilon_1=1e-12", "--epochs", 1, "--name", "mended").code == 0

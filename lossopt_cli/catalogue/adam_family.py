@@ -199,5 +199,9 @@ ADAM_FAMILY = (
             " digits): its factored v underflows. lossopt does not change the rule: such a run ends as"
             " diverged; epsilon_1=1e-12 avoids it"
         ),
+        non_finite=(
+            "Its factored second moment underflows where an input is 0 throughout a batch, as the border pixels"
+            " of digits are: a known fault of Keras 3.15.1. --opt adafactor:epsilon_1=1e-12 avoids it"
+        ),
     ),
 )

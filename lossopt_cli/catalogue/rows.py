@@ -116,6 +116,7 @@ class OptimizerRow:
     branches: settings on which Keras branches in Python, which split a stack into groups.
     weight_decay: "decoupled" (w -= lr * wd * w) or "l2" (g += wd * w).
     fault: a known fault of the released library and how it is handled, shown with every use.
+    non_finite: where the fault makes a healthy rate end in NaN, the cause and what avoids it.
     state: floats kept per weight beside the weight itself, with default settings.
     """
 
@@ -136,6 +137,7 @@ class OptimizerRow:
     torch: str = ""
     differs: str = ""
     fault: str = ""
+    non_finite: str = ""
 
 
 @dataclass(frozen=True)

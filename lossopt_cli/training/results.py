@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lossopt_cli.catalogue.optimizers import optimizer_named
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.runs import curve
 from lossopt_cli.training import devices
@@ -105,6 +106,8 @@ def _whole(epoch: float) -> int | float:
 def _rate_to_try(run: "Run", outcome: Outcome, judgement: Judgement) -> float | None:
     """The learning rate that one would try next, where this one is the likely cause of a failure."""
     if outcome.status == "diverged" and outcome.last_finite is not None:
+        if _known_fault(run, outcome):
+            return None
         return lower_rate(run.built.learning_rate, default_rate(run.trial.config.optimizer.name))
     return next((found.learning_rate for found in judgement.found if found.learning_rate is not None), None)
 
@@ -174,6 +177,14 @@ def reason_of(run: "Run", outcome: Outcome) -> str | None:
     return f"stopped at step {at} of {run.steps}: {event} ({before})\n{_cause(run, outcome, last)}"
 
 
+def _known_fault(run: "Run", outcome: Outcome) -> str | None:
+    """What the catalogue knows of this optimizer ending in NaN although the loss had not risen."""
+    row = optimizer_named(run.trial.config.optimizer.name)
+    start = next(iter(outcome.initial.values()), {}).get("loss", math.nan)
+    calm = outcome.last_finite is not None and outcome.last_finite <= 2.0 * abs(start)
+    return row.non_finite if row is not None and calm and row.non_finite else None
+
+
 def _cause(run: "Run", outcome: Outcome, last: float | None) -> str:
     """The likely cause of a divergence, and a rate to try or where to look."""
     config, rate = run.trial.config, run.built.learning_rate
@@ -183,6 +194,8 @@ def _cause(run: "Run", outcome: Outcome, last: float | None) -> str:
             "diverged. No step had been taken, so it is not the learning rate: look for values that are not finite "
             "or far too large in the data, or a logarithm, root or division in the loss."
         )
+    if known := _known_fault(run, outcome):
+        return f"diverged. {known}"
     default = default_rate(config.optimizer.name)
     lower = lower_rate(rate, default)
     remedy = f"start near --lr {lower:g}" if lower is not None else "start with a lower learning rate"

@@ -41,17 +41,12 @@ CASES = {
 }
 
 
-def lossopt(case: Case, optimizer: str = "adam", precision: str = "float32") -> Go:
-    """`loop.train` itself: feeding, losses and gradient norms of every step, the epoch's read-back and training metrics.
-
-    Left out: tracing (reported apart, see `tracing_seconds`), and evaluations of the weights, which nobody else does.
-    """
-    engine = Engine(case, optimizer, precision)
-    return engine.go
-
-
 class Engine:
-    """A run of lossopt on a case, all of whose examples are for training."""
+    """A run of lossopt on a case, all of whose examples are for training.
+
+    `go` is `loop.train` itself: feeding, losses and gradient norms of every step, the epoch's read-back and training
+    metrics. Left out: tracing (`tracing_seconds`), and evaluations of the weights, which nobody else does.
+    """
 
     def __init__(self, case: Case, optimizer: str, precision: str):
         from lossopt_cli.config.resolving import resolve
