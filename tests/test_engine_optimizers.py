@@ -275,7 +275,7 @@ def test_schedule_free_adamw_of_two_arrays_of_one_shape_starts_at_each_one(gradi
 
 
 def test_nadam_keeps_the_product_of_its_decays(gradients):
-    """Dozat 2016 in float64; Keras keeps the product B_t out of its list of variables."""
+    """Dozat 2016 in float64. The product is a variable of no weight, which a stateless update must carry along."""
     rate, b1, b2, eps = 0.1, 0.9, 0.999, 1e-7
     w, m, v, product, wanted = np.arange(1.0, 6.0), np.zeros(5), np.zeros(5), 1.0, []
     for t, g in enumerate(gradients.astype(np.float64), 1):

@@ -15,6 +15,9 @@ import pytest
 from lossopt_cli import errors
 from lossopt_cli.__main__ import run
 
+# A command redirects the process's real stdout once; under capsys, whose stdout is no file, it leaves it alone.
+pytestmark = pytest.mark.usefixtures("capsys")
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

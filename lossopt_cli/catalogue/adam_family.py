@@ -111,8 +111,8 @@ ADAM_FAMILY = (
             " momentum_decay 0.004 means the same 0.96"
         ),
         fault=(
-            "Keras 3.15.1 keeps the product B_t outside its list of variables, so that saving and resuming"
-            " lose it; lossopt tracks it with the rest"
+            "Keras 3.15.1 on torch turns B_t into constants (through NumPy) in every step, so that a recorded"
+            " step would be silently wrong; lossopt records Nadam as Keras wrote it for all backends"
         ),
     ),
     OptimizerRow(

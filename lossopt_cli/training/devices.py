@@ -1,9 +1,15 @@
 """The device of a run, and Keras and torch set up for it."""
 
+import ctypes
+import platform
+
 import keras
 import torch
 
 from lossopt_cli.errors import Fault, UsageError
+
+# Of glibc's <malloc.h>.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def device_named(name: str) -> torch.device:
@@ -22,11 +28,25 @@ def device_named(name: str) -> torch.device:
 
 
 def set_up(threads: int) -> None:
-    """Threads of torch, and Keras's own defaults whatever the user's ~/.keras/keras.json says."""
+    """Threads and memory of torch, and Keras's own defaults whatever the user's ~/.keras/keras.json says."""
     torch.set_num_threads(threads)
+    _keep_freed_memory()
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc reuse the memory of activations instead of handing it back after every step; elsewhere nothing.
+
+    Fresh pages cost more than arithmetic: without this a step on 64 images of 32x32 takes 8,500 page faults and 55 ms
+    instead of none and 37 ms (whether it does depends on what was allocated before, so a run would not repeat its speed).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes
+    libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
 def in_words(device: torch.device, threads: int) -> str:

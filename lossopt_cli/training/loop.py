@@ -22,7 +22,7 @@ PROGRESS_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how: rates has one learning rate a step, None where the optimizer keeps its own.
+    """How long and how: rates has one learning rate a step, NaN where the optimizer keeps its own.
 
     evaluate_every: steps between evaluations, an epoch where None. higher: whether a higher metric is better.
     """

@@ -13,7 +13,6 @@ import torch
 
 from lossopt_cli.training.layout import Layout
 from lossopt_cli.training.program import Step, predict
-from lossopt_cli.training.rules import track_strays
 from lossopt_cli.training.state import State
 
 # Keras 3.15.1 overwrites the momentum before it has read it for the last time, so that `fit` is about 10 % off after
@@ -40,7 +39,6 @@ class PlainProgram:
         self.rule_name = f"keras {type(optimizer).__name__.lower()}, plain"
         self.notes: list[str] = []
         self.optimizer.build(self.model.trainable_variables)
-        track_strays(self.optimizer)
 
     def start(self) -> State:
         """The state before the first step, from the values that the model's variables have."""

@@ -39,12 +39,16 @@ WRITTEN_OVER = {
     aten.sigmoid_backward.default: (aten.sigmoid_backward.grad_input, "grad_input"),
 }
 # Kernels of the namespace aten that `torch` and `Tensor` know by the same name with the same arguments.
-FUNCTIONS = frozenset(
-    "mm bmm addmm convolution permute t transpose unsqueeze squeeze relu tanh sigmoid exp log sqrt rsqrt square abs sign "
-    "neg add sub mul div pow maximum minimum reciprocal where sum mean amax argmax eq ne gt ge lt le logical_and "
-    "logical_not bitwise_and bitwise_xor clamp _log_softmax _softmax ones_like zeros_like full_like cat clone "
-    "native_batch_norm log1p expm1 round floor".split()
-)
+# fmt: off
+FUNCTIONS = frozenset((
+    "_log_softmax", "_softmax", "abs", "add", "addmm", "amax", "argmax", "bitwise_and", "bitwise_xor",
+    "bmm", "cat", "clamp", "clone", "convolution", "div", "eq", "exp", "expm1", "floor", "full_like", "ge",
+    "gt", "le", "log", "log1p", "logical_and", "logical_not", "lt", "maximum", "mean", "minimum", "mm",
+    "mul", "native_batch_norm", "ne", "neg", "ones_like", "permute", "pow", "reciprocal", "relu", "round",
+    "rsqrt", "sigmoid", "sign", "sqrt", "square", "squeeze", "sub", "sum", "t", "tanh", "transpose",
+    "unsqueeze", "where", "zeros_like",
+))
+# fmt: on
 METHODS = frozenset(("view", "expand"))
 
 

@@ -188,9 +188,7 @@ class KerasRule:
             return None
         place = {id(variable): place for place, variable in enumerate(self.optimizer.variables)}
         averaged = weights.clone()
-        for weight, average in zip(
-            self._split(averaged), self.optimizer._model_variables_moving_average, strict=True
-        ):
+        for weight, average in zip(self._split(averaged), self.optimizer._model_variables_moving_average, strict=True):
             weight.copy_(slots[place[id(average)]])
         return averaged
 
@@ -234,14 +232,6 @@ def _exclusions(optimizer: keras.optimizers.Optimizer) -> list[str]:
     return [name for name, value in vars(optimizer).items() if name.startswith("_exclude_from_weight_decay") and value]
 
 
-def track_strays(optimizer: keras.optimizers.Optimizer) -> None:
-    """Variables in no list (Nadam's product of decays), which `stateless_apply` and saving would lose."""
-    known = {id(variable) for variable in optimizer.variables}
-    for value in list(vars(optimizer).values()):
-        if isinstance(value, keras.Variable) and id(value) not in known:
-            optimizer._track_variable(value)
-
-
 def _built(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> dict[int, int]:
     """Builds the optimizer; {place of a slot: index of the variable} for slots that begin as copies of weights.
 
@@ -252,7 +242,6 @@ def _built(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Vari
         count = variable.value.numel()
         variable.assign(number * torch.arange(1.0, count + 1.0).reshape(tuple(variable.shape)))
     optimizer.build(variables)
-    track_strays(optimizer)
     copies = {
         place: index
         for place, slot in enumerate(optimizer.variables)

@@ -103,9 +103,7 @@ def packed(optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter
     return [torch.from_numpy(np.frombuffer(text, dtype=np.uint8).copy()), *tensors]
 
 
-def unpack(
-    slots: list[torch.Tensor], optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]
-) -> None:
+def unpack(slots: list[torch.Tensor], optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> None:
     """Gives an optimizer of the same parameters the state that `packed` wrote, in tensors of its own."""
     first, *tensors = slots
     kept = json.loads(first.cpu().numpy().tobytes())
