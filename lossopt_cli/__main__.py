@@ -31,9 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     from lossopt_cli.app import Stopped, app
 
     try:
-        code = typer.main.get_command(app).main(
-            args=list(arguments), prog_name="lossopt", standalone_mode=False
-        )
+        code = typer.main.get_command(app).main(args=list(arguments), prog_name="lossopt", standalone_mode=False)
     except LossoptError as error:
         if "--debug" in arguments:
             traceback.print_exc()
@@ -123,9 +121,7 @@ def _nearest_option(error: ClickUsageError) -> str | None:
     if error.ctx is None:
         return None
     names = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts]
-    near = get_close_matches(
-        error.option_name, [name for name in names if name.startswith("-")], n=2, cutoff=0.6
-    )
+    near = get_close_matches(error.option_name, [name for name in names if name.startswith("-")], n=2, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else None
 
 

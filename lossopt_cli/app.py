@@ -87,22 +87,15 @@ class HelpGroup(TyperGroup):
 
     def overview(self, ctx: typer.Context) -> list[tuple[str, str, str]]:
         """(panel, name, sentence) of every command."""
-        return [
-            ("Commands", name, (command.help or "").split("\n\n")[0])
-            for name, command in self.commands.items()
-        ]
+        return [("Commands", name, (command.help or "").split("\n\n")[0]) for name, command in self.commands.items()]
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         name, known = args[0], self.list_commands(ctx)
         ctx.meta["lossopt.called"] = name
         if name not in known and not ctx.resilient_parsing:
             near = get_close_matches(name, known, n=1, cutoff=0.5)
-            remedy = (
-                f"did you mean: {ctx.command_path} {near[0]}?" if near else f"see: {ctx.command_path} --help"
-            )
-            raise UsageError(
-                Fault(f"no such command: {name}", expected=f"one of {', '.join(known)}", remedy=remedy)
-            )
+            remedy = f"did you mean: {ctx.command_path} {near[0]}?" if near else f"see: {ctx.command_path} --help"
+            raise UsageError(Fault(f"no such command: {name}", expected=f"one of {', '.join(known)}", remedy=remedy))
         return super().resolve_command(ctx, args)
 
 
@@ -155,9 +148,7 @@ def _help_where_alone(ctx: typer.Context) -> None:
 
 
 def _typer(**settings: Any) -> typer.Typer:
-    return typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
-    )
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings)
 
 
 def _version(asked: bool) -> None:

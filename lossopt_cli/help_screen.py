@@ -28,9 +28,7 @@ def screen(command: Any, ctx: Any, commands: Sequence[tuple[str, str, str]] = ()
         terms.setdefault(panel, []).append((name, sentence))
     for parameter in command.get_params(ctx):
         if isinstance(parameter, TyperArgument):
-            terms.setdefault("Arguments", []).append(
-                (parameter.metavar or parameter.name, parameter.help or "")
-            )
+            terms.setdefault("Arguments", []).append((parameter.metavar or parameter.name, parameter.help or ""))
     for parameter in command.get_params(ctx):
         if isinstance(parameter, TyperOption) and not parameter.hidden:
             panel = parameter.rich_help_panel or "Other"

@@ -97,9 +97,7 @@ Model = Annotated[
 
 Epochs = Annotated[
     str | None,
-    typer.Option(
-        "--epochs", "-e", metavar="N", help="passes over the training data", rich_help_panel=TRAINING
-    ),
+    typer.Option("--epochs", "-e", metavar="N", help="passes over the training data", rich_help_panel=TRAINING),
 ]
 BatchSize = Annotated[
     str | None,
@@ -184,9 +182,7 @@ Format = Annotated[
         rich_help_panel=RESULT,
     ),
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="only the run's path on stdout", rich_help_panel=RESULT)
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="only the run's path on stdout", rich_help_panel=RESULT)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say more", rich_help_panel=RESULT)]
 Once = Annotated[
     bool,
@@ -196,9 +192,7 @@ FailIf = Annotated[
     str | None,
     typer.Option("--fail-if", metavar="EXPR", help="exit 3 if so: 'accuracy < 0.9'", rich_help_panel=RESULT),
 ]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="show the traceback of an error", rich_help_panel=RESULT)
-]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error", rich_help_panel=RESULT)]
 
 CatalogueTable = Annotated[
     Literal["losses", "optimizers", "models", "data", "schedules", "metrics", "runs"] | None,

@@ -94,9 +94,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     writer.writerow(columns)
     for row in rows:
         values = [plain(value) for value in row]
-        writer.writerow(
-            ["" if v is None else json.dumps(v) if isinstance(v, list | dict) else v for v in values]
-        )
+        writer.writerow(["" if v is None else json.dumps(v) if isinstance(v, list | dict) else v for v in values])
     return sheet.getvalue()
 
 

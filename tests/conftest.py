@@ -60,7 +60,9 @@ def train(tmp_path, capsys) -> Callable[..., Trained]:
         out, err = capsys.readouterr()
         new = sorted(set(logs.iterdir()) - before) if logs.exists() else []
         folder = new[0] if new else None
-        result = json.loads((folder / "result.json").read_text()) if folder and (folder / "result.json").exists() else None
+        result = (
+            json.loads((folder / "result.json").read_text()) if folder and (folder / "result.json").exists() else None
+        )
         return Trained(code, out, err, folder, result)
 
     return trained

@@ -170,9 +170,7 @@ def test_an_environment_variable_is_named_as_the_origin():
 def completions(line: str, cwd: Path) -> list[str]:
     """What bash would offer for the last word of the line."""
     words = line.split(" ")
-    done = lossopt(
-        cwd=cwd, COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _LOSSOPT_COMPLETE="complete_bash"
-    )
+    done = lossopt(cwd=cwd, COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _LOSSOPT_COMPLETE="complete_bash")
     return done.stdout.split()
 
 

@@ -111,9 +111,7 @@ def test_every_sign_has_an_ascii_twin():
     assert ascii_twin("▁▂▃▄▅▆▇█ 1 ± 2 × 3 … é") == "_.-:=+*# 1 +/- 2 x 3 ... ?"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "expected"), [("ascii", "+/- #\n"), ("utf-8", "± █\n"), ("latin-1", "+/- #\n")]
-)
+@pytest.mark.parametrize(("encoding", "expected"), [("ascii", "+/- #\n"), ("utf-8", "± █\n"), ("latin-1", "+/- #\n")])
 def test_a_stream_that_cannot_hold_a_sign_gets_the_twin(encoding, expected):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)

@@ -213,9 +213,7 @@ def test_what_was_left_open_is_completed_by_the_data(tmp_path, monkeypatch, task
 def test_a_loss_of_ones_own_does_not_choose_data(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert faults(from_flags, loss="mine.py:f") == [
-        "--loss: no data: a loss of your own does not say what it is for"
-    ]
+    assert faults(from_flags, loss="mine.py:f") == ["--loss: no data: a loss of your own does not say what it is for"]
 
 
 @pytest.mark.parametrize("loss", ["ctc", "circle"])

@@ -15,9 +15,7 @@ SHIPPED = Path(schema_module.__file__).with_name("schema.json")
 
 
 def test_the_copy_that_ships_is_the_schema():
-    assert json.loads(SHIPPED.read_text()) == json_schema(), (
-        "lossopt config schema > lossopt_cli/config/schema.json"
-    )
+    assert json.loads(SHIPPED.read_text()) == json_schema(), "lossopt config schema > lossopt_cli/config/schema.json"
 
 
 def test_the_schema_is_a_schema():
@@ -58,9 +56,7 @@ def test_it_refuses_what_resolve_refuses(text):
         jsonschema.validate(parse(text, "x").values, json_schema())
 
 
-@pytest.mark.parametrize(
-    ("model", "name"), [(m, name) for m in (DataConfig, TrainConfig) for name in m.model_fields]
-)
+@pytest.mark.parametrize(("model", "name"), [(m, name) for m in (DataConfig, TrainConfig) for name in m.model_fields])
 def test_every_field_is_described(model, name):
     assert model.model_fields[name].description
 

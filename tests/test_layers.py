@@ -56,9 +56,7 @@ PLANTED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "contract"), PLANTED, ids=[f"{f}: {s.split()[-1:]}" for f, s, _ in PLANTED]
-)
+@pytest.mark.parametrize(("file", "line", "contract"), PLANTED, ids=[f"{f}: {s.split()[-1:]}" for f, s, _ in PLANTED])
 def test_a_planted_import_is_noticed(tmp_path: Path, file: str, line: str, contract: str):
     shutil.copytree(PACKAGE, tmp_path / "lossopt_cli", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -75,9 +73,7 @@ def run_at_import(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _for_types(
-            node
-        ):
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _for_types(node):
             yield from run_at_import(node)
 
 
@@ -99,12 +95,8 @@ def test_heavy_packages_are_imported_inside_the_function_that_needs_them(file: P
 
 
 def test_importing_all_but_training_loads_nothing_heavy():
-    light = [
-        file for file in FILES if file.relative_to(PACKAGE).parts[0] not in (*MAY_IMPORT_TORCH, "__main__.py")
-    ]
-    names = [
-        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in light
-    ]
+    light = [file for file in FILES if file.relative_to(PACKAGE).parts[0] not in (*MAY_IMPORT_TORCH, "__main__.py")]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in light]
     code = (
         f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
         f"print(sorted({set(HEAVY)!r} & set(sys.modules)))"

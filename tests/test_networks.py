@@ -56,9 +56,7 @@ def outputs(model, x):
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_both_layouts_are_the_same_function_of_the_same_weights(name, settings):
-    first, last = (
-        shaken(build(name, settings, COLOUR, layout=f"channels_{end}")) for end in ("first", "last")
-    )
+    first, last = (shaken(build(name, settings, COLOUR, layout=f"channels_{end}")) for end in ("first", "last"))
     assert [w.shape for w in first.get_weights()] == [w.shape for w in last.get_weights()]
     pixels, planes = images(COLOUR)
     wanted = outputs(last, pixels)
@@ -73,9 +71,7 @@ def test_the_seed_alone_decides_initial_weights_and_dropout(name, settings):
         assert one.name == other.name
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     another = build(name, settings, GREY, seed=1)
-    assert any(
-        (a.numpy() != b.numpy()).any() for a, b in zip(another.variables, models[0].variables, strict=True)
-    )
+    assert any((a.numpy() != b.numpy()).any() for a, b in zip(another.variables, models[0].variables, strict=True))
 
 
 @pytest.mark.parametrize("name", ["mlp", "minicnn"])
@@ -172,9 +168,7 @@ def test_shortcut_a_is_every_second_pixel_and_zeros():
 
 
 @pytest.mark.parametrize("name", [row.name for row in MODELS if row.inputs == "any"])
-@pytest.mark.parametrize(
-    ("inputs", "shape"), [(TABLE, (4,)), (ArrayInputs((3, 4)), (3, 4)), (GREY, (1, 8, 8))]
-)
+@pytest.mark.parametrize(("inputs", "shape"), [(TABLE, (4,)), (ArrayInputs((3, 4)), (3, 4)), (GREY, (1, 8, 8))])
 def test_dense_models_eat_anything(name, inputs, shape):
     assert networks.core_shape(inputs, "channels_first") == shape
     got = outputs(build(name, {}, inputs), torch.ones(2, *shape))

@@ -55,10 +55,7 @@ def test_variables_only_those_that_change_a_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LOSSOPT_TOKEN", "hunter2")
     monkeypatch.setenv("MY_PRIVATE_THING", "hunter2")
     found = environment(["lossopt"])
-    assert (
-        found["variables"].items()
-        >= {"OMP_NUM_THREADS": "3", "LOSSOPT_SEED": "4", "LOSSOPT_TOKEN": "***"}.items()
-    )
+    assert found["variables"].items() >= {"OMP_NUM_THREADS": "3", "LOSSOPT_SEED": "4", "LOSSOPT_TOKEN": "***"}.items()
     assert "hunter2" not in json.dumps(found)
     assert "MY_PRIVATE_THING" not in found["variables"]
 

@@ -59,9 +59,7 @@ def test_an_existing_name_is_refused_and_untouched(tmp_path: Path):
     assert (tmp_path / "one" / "result.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "../a", "-q", ".hidden", "a b", "a\n", "last", "x" * 201]
-)
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-q", ".hidden", "a b", "a\n", "last", "x" * 201])
 def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str):
     with pytest.raises(UsageError, match="cannot be the name") as caught:
         RunFolder.create(tmp_path / "logs", name)
@@ -71,9 +69,7 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str):
 
 def test_runs_of_one_second_get_a_folder_each(tmp_path: Path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(
-            pool.map(lambda _: RunFolder.create_numbered(tmp_path / "logs", "r").path.name, range(20))
-        )
+        folders = list(pool.map(lambda _: RunFolder.create_numbered(tmp_path / "logs", "r").path.name, range(20)))
     assert sorted(folders) == sorted(["r", *(f"r-{i}" for i in range(2, 21))])
 
 
@@ -191,9 +187,7 @@ def test_float32_is_spelled_as_numpy_spells_it():
     patterns = rng.integers(0, 2**32, 20_000, dtype=np.uint64).astype(np.uint32).view(np.float32)
     decades = np.array([float(f"1e{e}") for e in range(-45, 39)]).astype(np.float32)
     thousandths = (np.arange(1, 2000) / 1000).astype(np.float32)
-    neighbours = np.concatenate(
-        [np.nextafter(decades, np.float32(0)), np.nextafter(decades, np.float32(1e38))]
-    )
+    neighbours = np.concatenate([np.nextafter(decades, np.float32(0)), np.nextafter(decades, np.float32(1e38))])
     values = np.concatenate([patterns[np.isfinite(patterns)], decades, thousandths, neighbours, -thousandths])
     assert list(map(repr, shortest(values))) == [repr(float(str(value))) for value in values]
 
@@ -202,9 +196,7 @@ def test_ten_thousand_steps_are_written_in_little_time():
     """10,000 rows of 5 columns took 24 ms where this was written; ten times that is a change of method."""
     rng = np.random.default_rng(2)
     columns = {"step": np.arange(10_000), "epoch": np.arange(10_000) // 40}
-    columns |= {
-        name: rng.random(10_000, dtype=np.float32) for name in ("loss", "learning_rate", "gradient_norm")
-    }
+    columns |= {name: rng.random(10_000, dtype=np.float32) for name in ("loss", "learning_rate", "gradient_norm")}
     assert min(repeat(lambda: csv_text(columns), number=1, repeat=5)) < 0.25
 
 

@@ -12,9 +12,7 @@ from lossopt_cli.runs.reading import find_run, finished_trial, read_result, runs
 RESULT = {"schema_version": 1, "status": "done", "trial": "0123456789abcdef"}
 
 
-def make_run(
-    folder: Path, written_at: int = 0, result: dict | str | None = RESULT, config: bool = True
-) -> Path:
+def make_run(folder: Path, written_at: int = 0, result: dict | str | None = RESULT, config: bool = True) -> Path:
     folder.mkdir(parents=True)
     if result is not None:
         text = result if isinstance(result, str) else json.dumps(result)

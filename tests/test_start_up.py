@@ -11,7 +11,9 @@ def printed(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["torch._dynamo", "torch._inductor", "sklearn", "scipy.stats", "matplotlib", "tensorboard"])
+@pytest.mark.parametrize(
+    "module", ["torch._dynamo", "torch._inductor", "sklearn", "scipy.stats", "matplotlib", "tensorboard"]
+)
 def test_a_training_does_not_import(module):
     assert printed(f"import lossopt_cli.training.running, sys; print({module!r} in sys.modules)") == "False"
 

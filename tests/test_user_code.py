@@ -278,16 +278,12 @@ def test_the_custom_losses_of_the_configs_are_those_of_keras():
     y_true, y_pred = (torch.tensor(generator.normal(size=(16, 1)), dtype=torch.float32) for _ in range(2))
     huber = make_loss(load_object("custom_losses.py:huber", None, CONFIGS), {"delta": 0.5})
     mse = make_loss(load_object("custom_losses.py:mean_squared_error", None, CONFIGS), {})
-    assert huber(y_true, y_pred).item() == pytest.approx(
-        keras.losses.Huber(0.5)(y_true, y_pred).item(), rel=1e-6
-    )
+    assert huber(y_true, y_pred).item() == pytest.approx(keras.losses.Huber(0.5)(y_true, y_pred).item(), rel=1e-6)
     assert mse(y_true, y_pred).item() == pytest.approx(torch.nn.MSELoss()(y_pred, y_true).item(), rel=1e-6)
 
 
 def test_targets_and_reads_are_split_off_unless_the_signature_has_them(tmp_path):
-    obj = loaded(
-        tmp_path, "def f(y_true, y_pred): return y_pred\ndef g(y_true, y_pred, reads=1): return y_pred\n", "f"
-    )
+    obj = loaded(tmp_path, "def f(y_true, y_pred): return y_pred\ndef g(y_true, y_pred, reads=1): return y_pred\n", "f")
     loss = make_loss(obj, {"targets": "one_hot", "reads": "logits"})
     assert (loss.targets, loss.reads, loss.settings_resolved) == ("one_hot", "logits", {})
     other = make_loss(load_object("mine.py:g", None, tmp_path), {"reads": 2})
@@ -450,9 +446,7 @@ OPTIMIZER_FAULTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("text", "settings", "rate", "words"), OPTIMIZER_FAULTS.values(), ids=OPTIMIZER_FAULTS
-)
+@pytest.mark.parametrize(("text", "settings", "rate", "words"), OPTIMIZER_FAULTS.values(), ids=OPTIMIZER_FAULTS)
 def test_an_optimizer_that_cannot_be_is_refused(tmp_path, text, settings, rate, words):
     with pytest.raises(UsageError) as error:
         make_optimizer(loaded(tmp_path, text, "o", "--opt"), settings, rate)
@@ -466,8 +460,7 @@ def test_an_instance_is_taken_as_it_is(tmp_path):
 
 TORCH_REFUSED = {"LBFGS": "closure", "SparseAdam": "sparse"}
 TORCH_NAMES = sorted(
-    {name for name, value in vars(torch.optim).items() if isinstance(value, type)}
-    - {"Optimizer", *TORCH_REFUSED}
+    {name for name, value in vars(torch.optim).items() if isinstance(value, type)} - {"Optimizer", *TORCH_REFUSED}
 )
 
 
@@ -514,9 +507,7 @@ def test_what_a_torch_optimizer_refuses_is_said_without_a_traceback():
 
 @pytest.mark.parametrize("package", ["pytorch_optimizer", "schedulefree"])
 def test_a_package_that_is_not_installed_says_what_to_install(package, monkeypatch):
-    monkeypatch.setitem(
-        sys.modules, package, None
-    )  # what Python itself keeps for a module that must not be found
+    monkeypatch.setitem(sys.modules, package, None)  # what Python itself keeps for a module that must not be found
     with pytest.raises(UsageError, match=f"pip install {package}"):
         named_torch_optimizer(f"{package}.Anything", {}, None)
 

@@ -65,9 +65,7 @@ def raw_data(inputs, count=20) -> np.ndarray:
     if isinstance(inputs, ArrayInputs):
         return draw.normal(size=(count, *inputs.shape)).astype(np.float32)
     columns = [
-        draw.integers(0, len(c.categories), count)
-        if c.categories
-        else draw.normal(c.mean, c.deviation, count)
+        draw.integers(0, len(c.categories), count) if c.categories else draw.normal(c.mean, c.deviation, count)
         for c in inputs.columns
     ]
     return np.stack(columns, axis=1)
@@ -281,9 +279,7 @@ def squared(x):
 
 
 def with_own_activation():
-    return keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation=squared)]
-    )
+    return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation=squared)])
 
 
 def with_lambda():

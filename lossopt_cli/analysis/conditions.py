@@ -24,9 +24,7 @@ SIGNS = {
 }
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_COMPARISON = re.compile(
-    rf"\s*([A-Za-z_][\w.]*|{_NUMBER})\s*(<=|>=|==|!=|<|>)\s*([A-Za-z_][\w.]*|{_NUMBER})\s*"
-)
+_COMPARISON = re.compile(rf"\s*([A-Za-z_][\w.]*|{_NUMBER})\s*(<=|>=|==|!=|<|>)\s*([A-Za-z_][\w.]*|{_NUMBER})\s*")
 FORM = "comparisons such as 'accuracy < 0.9', joined by `and` or `or`"
 
 

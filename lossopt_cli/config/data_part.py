@@ -71,9 +71,7 @@ def fill_data(given: Mapping[str, Given], row: DataRow | None) -> FilledData:
     return filled
 
 
-def _settings(
-    name: str, row: DataRow | None, given: Mapping[str, Given], filled: FilledData
-) -> dict[str, Value]:
+def _settings(name: str, row: DataRow | None, given: Mapping[str, Given], filled: FilledData) -> dict[str, Value]:
     """All settings of a data set: those of its row, or whatever was given to a user's function."""
     settings = defaults(row) if row else {}
     filled.origins |= {f"data.settings.{key}": "default" for key in settings}

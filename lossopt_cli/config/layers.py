@@ -64,9 +64,7 @@ class Layer:
                 self.put_value(f"{section}.{key}", item, at)
         else:
             wanted = "a name, or a mapping with a name" if section in PARTS else "a mapping"
-            self.faults.append(
-                Fault(f"{section} cannot be {value!r}", at.given(section, value).place, wanted)
-            )
+            self.faults.append(Fault(f"{section} cannot be {value!r}", at.given(section, value).place, wanted))
 
     def put_value(self, key: str, value: Any, at: "Places") -> None:
         """A value of a section, if the section can have it; what a part takes is checked when it is known."""

@@ -44,9 +44,7 @@ def shown(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else flow(value)
 
 
-def _faults_of(
-    error: ValidationError, section: str, model: type[BaseModel], places: Mapping[str, str]
-) -> list[Fault]:
+def _faults_of(error: ValidationError, section: str, model: type[BaseModel], places: Mapping[str, str]) -> list[Fault]:
     """One Fault for every field that is wrong; the alternatives of a union in one sentence."""
     wanted: dict[str, list[str]] = {}
     values: dict[str, Any] = {}

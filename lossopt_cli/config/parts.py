@@ -99,9 +99,7 @@ def _unknown_setting(name: str, word: str, given: Given, row: Row | None) -> Fau
     names = [setting.name for setting in getattr(row, "settings", ())]
     takes = f"one of {', '.join(names)}" if names else f"no settings: {name} takes none"
     near = did_you_mean(word, names)
-    return Fault(
-        f"{name} does not take {word}", given.place, takes, near if near and "did you" in near else None
-    )
+    return Fault(f"{name} does not take {word}", given.place, takes, near if near and "did you" in near else None)
 
 
 def _typed(setting: Setting, value: Any) -> Any:

@@ -54,9 +54,7 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
         )
     row = _dataset(name)
     if row is not None and row.task is None:
-        raise UsageError(
-            Fault(f"{name} is a kind of data", where, f"the file or folder itself; {row.contents}")
-        )
+        raise UsageError(Fault(f"{name} is a kind of data", where, f"the file or folder itself; {row.contents}"))
     if row is not None:
         return row.name, None
     if _looks_like_path(name) or (folder / name).exists():
@@ -64,9 +62,7 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
         if found.is_file() and found.suffix.lower() not in TABLE_SUFFIXES:
             remedy = f"{name}:FUNCTION for a function in it" if found.suffix == ".py" else None
             raise UsageError(
-                Fault(
-                    f"cannot read data from {name}", where, "a .csv file or a folder of class folders", remedy
-                )
+                Fault(f"cannot read data from {name}", where, "a .csv file or a folder of class folders", remedy)
             )
         return found.name, str(found)
     raise UsageError(_unknown(name, where))
@@ -97,12 +93,7 @@ def _unknown(name: str, where: str) -> Fault:
 
 
 def _looks_like_path(name: str) -> bool:
-    return (
-        "/" in name
-        or "\\" in name
-        or name.startswith(("~", "."))
-        or name.lower().endswith((*TABLE_SUFFIXES, ".py"))
-    )
+    return "/" in name or "\\" in name or name.startswith(("~", ".")) or name.lower().endswith((*TABLE_SUFFIXES, ".py"))
 
 
 def _existing(name: str, folder: Path, where: str) -> Path:

@@ -33,9 +33,7 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
-def resolve(
-    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any], sets: Sequence[str]
-) -> Resolved:
+def resolve(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any], sets: Sequence[str]) -> Resolved:
     """The config of a config file (or none), LOSSOPT_* variables, flags (by the names of `words.WORDS`) and
     --set.
 
@@ -101,9 +99,7 @@ class _Work:
         merged = layers.lay_over(below, above)
         for section in ("data", "model", "loss", "optimizer", "schedule"):
             lost = [key for key in below if key.startswith(f"{section}.") and key not in merged]
-            lost = [
-                key.removeprefix(f"{section}.") for key in lost if key not in (f"{section}.name", "data.path")
-            ]
+            lost = [key.removeprefix(f"{section}.") for key in lost if key not in (f"{section}.name", "data.path")]
             name = above.get(f"{section}.name")
             if lost and name is not None:
                 before = below[f"{section}.name"]
@@ -227,9 +223,7 @@ class _Work:
         )
         if kind not in choices.MODEL_FOR:
             return None
-        origin = (
-            "default" if data.name == choices.DATA_FOR["multiclass"] else f"chosen because data are {kind}s"
-        )
+        origin = "default" if data.name == choices.DATA_FOR["multiclass"] else f"chosen because data are {kind}s"
         named = {"model.name": Given(choices.MODEL_FOR[kind], origin, "model", Path())}
         return self._part("model", given | named)
 

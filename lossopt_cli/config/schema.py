@@ -73,9 +73,7 @@ class DataConfig(BaseModel):
         None,
         description="csv: the target column, by name or position (0 first, -1 last); the last unless said",
     )
-    header: bool | None = Field(
-        None, description="csv: whether the first row names the columns; detected unless said"
-    )
+    header: bool | None = Field(None, description="csv: whether the first row names the columns; detected unless said")
     missing: Literal["error", "drop", "mean"] = Field(
         "error", description="csv: holes are an error, drop their rows, or take the training mean"
     )
@@ -166,9 +164,7 @@ def json_schema() -> dict[str, Any]:
     data = definitions["DataConfig"]
     data.pop("required")
     data["additionalProperties"] = True
-    schema["properties"]["data"] = {
-        "anyOf": [{"type": "string"}, {"$ref": "#/$defs/DataConfig"}, {"type": "null"}]
-    }
+    schema["properties"]["data"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/DataConfig"}, {"type": "null"}]}
     schema["properties"]["optimizer"] = {"$ref": "#/$defs/Part"}
     schema.pop("required")
     schema["title"] = "lossopt config"

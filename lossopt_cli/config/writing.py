@@ -34,9 +34,7 @@ def dump(config: Config, origins: Mapping[str, str] | None = None) -> str:
         return "".join(f"{text}\n" for text, _ in lines)
     longest = max((len(text) for text, key in lines if key in origins), default=0)
     column = min(longest, COMMENT_COLUMN)
-    return "".join(
-        f"{text:<{column}}  # {origins[key]}\n" if key in origins else f"{text}\n" for text, key in lines
-    )
+    return "".join(f"{text:<{column}}  # {origins[key]}\n" if key in origins else f"{text}\n" for text, key in lines)
 
 
 def flow(value: Any) -> str:

@@ -27,9 +27,7 @@ VARIABLES = re.compile(
     r"LOSSOPT_\w+|(OMP|MKL|KMP|OPENBLAS|VECLIB|NUMEXPR)_\w+|KERAS_BACKEND|TORCH_NUM_THREADS|PYTHONHASHSEED"
     r"|CUDA_VISIBLE_DEVICES|CUDA_LAUNCH_BLOCKING|CUBLAS_WORKSPACE_CONFIG|NVIDIA_TF32_OVERRIDE|PYTORCH_\w*ALLOC_CONF"
 )
-SECRET_WORD = (
-    "token|password|passwd|passphrase|pwd|secrets?|keys?|api_?key|accesskey|secretkey|credentials?|auth"
-)
+SECRET_WORD = "token|password|passwd|passphrase|pwd|secrets?|keys?|api_?key|accesskey|secretkey|credentials?|auth"
 HIDDEN = "***"
 GIT = ("git", "-c", "core.fsmonitor=false", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 GIT_SECONDS = 1.0
@@ -130,12 +128,7 @@ def without_secrets(command: Sequence[str]) -> list[str]:
     words = [Path(command[0]).name, *command[1:]] if command else []
     said = []
     for before, word in zip(["", *words], words, strict=False):
-        if (
-            before.startswith("-")
-            and "=" not in before
-            and SECRET_NAME.search(before)
-            and not word.startswith("-")
-        ):
+        if before.startswith("-") and "=" not in before and SECRET_NAME.search(before) and not word.startswith("-"):
             said.append(HIDDEN)
         else:
             said.append(_hide(word))

@@ -117,12 +117,7 @@ class _Layout:
     def __init__(self, tags: tuple[str, ...]):
         values = [protobuf.text(1, tag) + protobuf.tag(2, protobuf.FOUR_BYTES) + bytes(4) for tag in tags]
         summary = b"".join(protobuf.message(1, value) for value in values)
-        head = (
-            protobuf.tag(1, protobuf.EIGHT_BYTES)
-            + bytes(8)
-            + protobuf.tag(2, protobuf.VARINT)
-            + bytes(STEP_BYTES)
-        )
+        head = protobuf.tag(1, protobuf.EIGHT_BYTES) + bytes(8) + protobuf.tag(2, protobuf.VARINT) + bytes(STEP_BYTES)
         event = head + protobuf.message(5, summary)
         ends = len(event) - len(summary) + np.cumsum([len(protobuf.message(1, value)) for value in values])
         self._template = np.frombuffer(record(event), np.uint8)

@@ -58,9 +58,7 @@ def find_run(reference: str | None, logs: Path) -> Path:
     named = {found.relative_to(logs).as_posix(): found for found in _runs_and_sweeps(logs)}
     exact = [found for name, found in named.items() if reference in (name, found.name)]
     found = exact or [
-        found
-        for name, found in named.items()
-        if name.startswith(reference) or found.name.startswith(reference)
+        found for name, found in named.items() if name.startswith(reference) or found.name.startswith(reference)
     ]
     if len(found) == 1:
         return found[0]
@@ -140,9 +138,7 @@ def _folders_in(folder: Path) -> list[Path]:
         inside = sorted(folder.iterdir())
     except OSError:  # not there, or not ours to read: it holds no runs for us
         return []
-    return [
-        path for path in inside if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
-    ]
+    return [path for path in inside if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")]
 
 
 def _newest(logs: Path) -> Path:

@@ -74,9 +74,7 @@ class _Parts:
     def conv(self, x, filters: int, size: int, name: str, **options):
         """Convolution without activation; its bias is left out where batch normalisation follows."""
         options = {"padding": "same", **options}
-        return keras.layers.Conv2D(
-            filters, size, data_format=self.layout, dtype=self.policy, name=name, **options
-        )(x)
+        return keras.layers.Conv2D(filters, size, data_format=self.layout, dtype=self.policy, name=name, **options)(x)
 
     def norm(self, x, name: str):
         axis = 1 if self.layout == "channels_first" else -1
@@ -163,9 +161,7 @@ def _resnet20(parts: _Parts, x):
     x = parts.activate(x, "stem_activation", "relu")
     for stage, filters in enumerate((16, 32, 64), 1):
         for block in (1, 2, 3):
-            x = _residual(
-                parts, x, filters, 2 if stage > 1 and block == 1 else 1, f"stage_{stage}_block_{block}"
-            )
+            x = _residual(parts, x, filters, 2 if stage > 1 and block == 1 else 1, f"stage_{stage}_block_{block}")
     return keras.layers.GlobalAveragePooling2D(data_format=parts.layout, dtype=parts.policy, name="mean")(x)
 
 

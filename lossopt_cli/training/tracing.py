@@ -17,6 +17,7 @@ aten = torch.ops.aten
 
 Function = Callable[..., Sequence[torch.Tensor]]
 
+
 class Untraceable(Exception):
     """The function branches on values, or does not repeat: it is called as it is."""
 

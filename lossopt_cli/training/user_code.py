@@ -116,9 +116,7 @@ class Running:
             raise self._raises(fault) from error
 
 
-def running(
-    obj: UserObject, otherwise: str | None = None, raises: type[LossoptError] = UsageError
-) -> Running:
+def running(obj: UserObject, otherwise: str | None = None, raises: type[LossoptError] = UsageError) -> Running:
     """`with running(obj): obj.value(...)`; see Running."""
     return Running(obj.files, obj.where, otherwise, raises)
 
@@ -152,9 +150,7 @@ def keep_copies(objects: Iterable[UserObject], folder: Path) -> dict[str, dict[s
     taken: dict[Path, UserFile] = {}
     for obj in objects:
         home = obj.path.parent
-        copies = [
-            _kept(f, folder / "code" / f.path.relative_to(home), taken) for f in (obj.file, *obj.neighbours)
-        ]
+        copies = [_kept(f, folder / "code" / f.path.relative_to(home), taken) for f in (obj.file, *obj.neighbours)]
         places = [copy.relative_to(folder).as_posix() for copy in copies]
         kept[obj.reference] = {"file": places[0], "sha256": obj.sha256}
         if obj.neighbours:
@@ -186,11 +182,7 @@ def _read(path: Path, where: str | None) -> UserFile:
     if not path.is_file():
         names = [p.name for p in sorted(path.parent.glob("*.py"))]
         close = nearest(path.name, names) or names[:5]
-        remedy = (
-            f"{shown(path.parent)} has {', '.join(close)}"
-            if close
-            else f"{shown(path.parent)} has no .py file"
-        )
+        remedy = f"{shown(path.parent)} has {', '.join(close)}" if close else f"{shown(path.parent)} has no .py file"
         raise UsageError(Fault(f"there is no file {shown(path)}", where, FORM, remedy))
     try:
         return UserFile(path, path.read_bytes())
@@ -219,9 +211,7 @@ def _imported(file: UserFile) -> set[str]:
     """The top-level names of the modules that a file imports."""
     nodes = list(ast.walk(ast.parse(file.source, filename=str(file.path))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    members = {
-        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level
-    }
+    members = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
     return {name.partition(".")[0] for name in plain | members}
 
 
@@ -284,15 +274,11 @@ def _importable(folder: Path, neighbours: tuple[UserFile, ...]) -> Iterator[None
 
 
 def _no_such_name(name: str, module: ModuleType, where: str | None) -> Fault:
-    public = [
-        n for n, value in vars(module).items() if not n.startswith("_") and not isinstance(value, ModuleType)
-    ]
+    public = [n for n, value in vars(module).items() if not n.startswith("_") and not isinstance(value, ModuleType)]
     own = [n for n in public if getattr(vars(module)[n], "__module__", None) == module.__name__]
     close = nearest(name, public)
     file = shown(Path(module.__file__))
     remedy = (
-        f"did you mean {' or '.join(close)}?"
-        if close
-        else f"it defines {', '.join((own or public)[:8]) or 'nothing'}"
+        f"did you mean {' or '.join(close)}?" if close else f"it defines {', '.join((own or public)[:8]) or 'nothing'}"
     )
     return Fault(f"{file} defines no '{name}'", where, FORM, remedy)

@@ -67,18 +67,14 @@ def user_fault(error: BaseException, files: Collection[Path], where: str | None 
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        frames = [
-            (f, line) for f, line in traceback.walk_tb(link.__traceback__) if f.f_code.co_filename in names
-        ]
+        frames = [(f, line) for f, line in traceback.walk_tb(link.__traceback__) if f.f_code.co_filename in names]
         if frames:
             frame, number = frames[-1]
             file, code = frame.f_code.co_filename, frame.f_code
             linecache.checkcache(file)
             line = linecache.getline(file, number).strip()
             function = code.co_qualname.replace(".<locals>", "").replace("<lambda>", "a lambda")
-            place = f"{shown(Path(file))}:{number}" + (
-                "" if code.co_name == "<module>" else f" in {function}"
-            )
+            place = f"{shown(Path(file))}:{number}" + ("" if code.co_name == "<module>" else f" in {function}")
             return _fault(_said(error), place, line, where, _remedy(error, line, Path(file)))
         link = link.__cause__ or link.__context__
     return None
@@ -102,15 +98,11 @@ def _said(error: BaseException) -> str:
 
 def _remedy(error: BaseException, line: str, file: Path) -> str | None:
     if _asks_for_tensorflow(error, line):
-        return tensorflow_remedy(
-            file.read_text(encoding="utf-8", errors="replace") if file.is_file() else line
-        )
+        return tensorflow_remedy(file.read_text(encoding="utf-8", errors="replace") if file.is_file() else line)
     if _uses_numpy(error, line):
         return NO_GRADIENT
     if isinstance(error, ModuleNotFoundError):
-        return (
-            f"install {error.name} into the environment of lossopt, or put {error.name}.py beside {file.name}"
-        )
+        return f"install {error.name} into the environment of lossopt, or put {error.name}.py beside {file.name}"
     return None
 
 

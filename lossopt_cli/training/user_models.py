@@ -71,11 +71,7 @@ def _built(obj: UserObject, model: "keras.Model", input_shape: tuple[int, ...]) 
     """
     import keras
 
-    wanted = (
-        model.inputs
-        if isinstance(model, keras.Sequential | keras.src.models.Functional) and model.built
-        else None
-    )
+    wanted = model.inputs if isinstance(model, keras.Sequential | keras.src.models.Functional) and model.built else None
     if wanted is not None and len(wanted) != 1:
         raise UsageError(obj.fault(f"{obj.name} takes {len(wanted)} inputs", "one input"))
     if wanted is not None and not _fits(tuple(wanted[0].shape[1:]), input_shape):

@@ -76,9 +76,7 @@ class TorchFactory:
         return optimizer
 
 
-def make_optimizer(
-    obj: UserObject, settings: Settings, learning_rate: float | None
-) -> KerasOptimizer | TorchFactory:
+def make_optimizer(obj: UserObject, settings: Settings, learning_rate: float | None) -> KerasOptimizer | TorchFactory:
     """The optimizer that the user's object and its settings mean.
 
     learning_rate: what the user set, None where nothing was; it is passed as `learning_rate` or `lr`,
@@ -105,11 +103,7 @@ def make_optimizer(
     with running(obj, f"{obj.name} cannot be constructed"):
         optimizer = obj.value(**matched.keywords)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        remedy = (
-            "its first parameter must be named params"
-            if isinstance(optimizer, torch.optim.Optimizer)
-            else None
-        )
+        remedy = "its first parameter must be named params" if isinstance(optimizer, torch.optim.Optimizer) else None
         raise UsageError(obj.fault(f"{obj.name} gave {described(optimizer)}", OPTIMIZER_FORM, remedy))
     return KerasOptimizer(optimizer, rate, _without_rate(matched.resolved))
 
@@ -124,23 +118,17 @@ def named_torch_optimizer(
     """
     prefix, _, wanted = name.partition(".")
     if prefix not in PACKAGES or not wanted:
-        raise UsageError(
-            Fault(f"unknown optimizer '{name}'", where, f"{', '.join(p + '.NAME' for p in PACKAGES)}")
-        )
+        raise UsageError(Fault(f"unknown optimizer '{name}'", where, f"{', '.join(p + '.NAME' for p in PACKAGES)}"))
     table = _classes(prefix, where)
     found = {plain(n): n for n in table}.get(plain(wanted))
     if found is None:
-        close = [f"{prefix}.{n}" for n in nearest(wanted, table)] or [
-            f"{prefix}.{n}" for n in sorted(table)[:8]
-        ]
+        close = [f"{prefix}.{n}" for n in nearest(wanted, table)] or [f"{prefix}.{n}" for n in sorted(table)[:8]]
         raise UsageError(
             Fault(f"unknown optimizer '{name}'", where, remedy=f"{PACKAGES[prefix]} has {', '.join(close)}")
         )
     full = f"{prefix}.{found}"
     _refuse(full, where, table[found])
-    return _torch_factory(
-        _Named(full, where), table[found], signature_of(table[found]), settings, learning_rate
-    )
+    return _torch_factory(_Named(full, where), table[found], signature_of(table[found]), settings, learning_rate)
 
 
 @dataclass(frozen=True)
@@ -172,11 +160,7 @@ def _classes(prefix: str, where: str | None) -> dict[str, type]:
     # schedulefree's wrapper is a class of its own beside torch's; all others inherit from
     # torch.optim.Optimizer.
     classes = {n: v for n, v in vars(module).items() if isinstance(v, type) and not n.startswith("_")}
-    return {
-        n: v
-        for n, v in classes.items()
-        if issubclass(v, torch.optim.Optimizer) and v is not torch.optim.Optimizer
-    }
+    return {n: v for n, v in classes.items() if issubclass(v, torch.optim.Optimizer) and v is not torch.optim.Optimizer}
 
 
 def _torch_factory(
@@ -240,9 +224,7 @@ def _ready(obj: UserObject, settings: Settings, learning_rate: float | None) -> 
         what = f"{obj.name} is an optimizer that is already constructed: {', '.join(given)} cannot be set"
         raise UsageError(obj.fault(what, remedy=remedy))
     if obj.value.built:
-        raise UsageError(
-            obj.fault(f"{obj.name} is an optimizer that has already trained another model", remedy=remedy)
-        )
+        raise UsageError(obj.fault(f"{obj.name} is an optimizer that has already trained another model", remedy=remedy))
     return KerasOptimizer(obj.value, float(obj.value.learning_rate), {})
 
 

@@ -60,9 +60,7 @@ class UserLoss:
         """
         with running(self.obj, f"{self.obj.name} cannot be called with (y_true, y_pred)"):
             value = self.function(y_true, y_pred)
-        check_loss_value(
-            value, len(y_pred), self.obj.name, self.obj.where or self.obj.reference, tuple(y_pred.shape)
-        )
+        check_loss_value(value, len(y_pred), self.obj.name, self.obj.where or self.obj.reference, tuple(y_pred.shape))
 
 
 def make_loss(obj: UserObject, settings: Settings) -> UserLoss:
@@ -88,9 +86,7 @@ def make_loss(obj: UserObject, settings: Settings) -> UserLoss:
     return UserLoss(obj, function, convention, resolved, **reserved)
 
 
-def _from_factory(
-    obj: UserObject, signature: Signature, settings: Settings
-) -> tuple[Callable, Mapping[str, Any]]:
+def _from_factory(obj: UserObject, signature: Signature, settings: Settings) -> tuple[Callable, Mapping[str, Any]]:
     missing = [p.name for p in signature.positional if p.default is p.empty and p.name not in settings]
     if len(missing) == 1 and not isinstance(obj.value, type):
         remedy = f"as a function of settings, it needs {missing[0]}=..."
@@ -152,9 +148,7 @@ def _refuse_layers(obj: UserObject, loss: Callable) -> None:
         raise UsageError(obj.fault(f"{obj.name} is a Keras layer, not a loss", LOSS_FORM))
     if isinstance(loss, torch.nn.Module) and any(p.requires_grad for p in loss.parameters()):
         remedy = "put them into the model, or make them buffers"
-        raise UsageError(
-            obj.fault(f"{obj.name} has weights of its own, which would not be trained", remedy=remedy)
-        )
+        raise UsageError(obj.fault(f"{obj.name} has weights of its own, which would not be trained", remedy=remedy))
 
 
 def _split_reserved(obj: UserObject, settings: Settings, signature: Signature) -> tuple[dict, dict[str, str]]:
@@ -198,17 +192,13 @@ def check_loss_value(
         what = f"{name} returned a tensor of shape {list(shape)} for a batch of {batch}"
         raise UsageError(Fault(what, where, f"a scalar or shape [{batch}]", remedy))
     if not value.dtype.is_floating_point:
-        raise UsageError(
-            Fault(f"{name} returned {str(value.dtype).removeprefix('torch.')} values", where, right)
-        )
+        raise UsageError(Fault(f"{name} returned {str(value.dtype).removeprefix('torch.')} values", where, right))
     if not value.requires_grad:
         raise UsageError(Fault(f"{name} returned a tensor without a gradient", where, right, NO_GRADIENT))
     if not bool(torch.isfinite(value).all()):
         kind = "NaN" if bool(torch.isnan(value).any()) else "infinite"
         remedy = "look for a logarithm, a root or a division whose argument can be 0 or negative"
-        raise UsageError(
-            Fault(f"{name} is {kind} on the first batch, before any step", where, "finite values", remedy)
-        )
+        raise UsageError(Fault(f"{name} is {kind} on the first batch, before any step", where, "finite values", remedy))
 
 
 def make_data(obj: UserObject, settings: Settings) -> Any:

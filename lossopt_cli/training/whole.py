@@ -108,9 +108,7 @@ def _encoded(x, columns: Sequence[Column]):
     copied.set_weights([numbers])
     differences.set_weights([codes, shifts])
     squares = layers.Multiply(name="squares", **options)([difference, difference])
-    one_hot = layers.ReLU(name="one_hot", **options)(
-        layers.Rescaling(-1.0, 1.0, name="nearness", **options)(squares)
-    )
+    one_hot = layers.ReLU(name="one_hot", **options)(layers.Rescaling(-1.0, 1.0, name="nearness", **options)(squares))
     return layers.Add(name="features", **options)([number, one_hot])
 
 
@@ -217,11 +215,7 @@ def meaning(problem: Problem, fit: Fit, *, activated: bool = False) -> str:
         return f"{problem.target}, in its own units"
     if fit.reads not in ("logits", "probabilities"):
         many = "one score a class, in the order of classes; the largest is predicted"
-        return (
-            "a score of the second class, no probability"
-            if fit.units == "one"
-            else f"{many}; no probabilities"
-        )
+        return "a score of the second class, no probability" if fit.units == "one" else f"{many}; no probabilities"
     if fit.units == "one":
         return "the probability of the second class"
     return "one probability a class, in the order of classes"
