@@ -19,7 +19,8 @@ def test_a_training_does_not_import(module):
 
 
 def test_keras_runs_on_torch_whatever_the_environment_says():
-    code = "import os; os.environ['KERAS_BACKEND'] = 'jax'; import lossopt_cli.training, keras; print(keras.backend.backend())"
+    backend = "import lossopt_cli.training, keras; print(keras.backend.backend())"
+    code = f"import os; os.environ['KERAS_BACKEND'] = 'jax'; {backend}"
     assert printed(code) == "torch"
 
 
