@@ -66,9 +66,16 @@ def precisions(incomplete: str) -> list[str]:
     return [name for name in ("float32", "bfloat16") if name.startswith(incomplete)]
 
 
+def tables(incomplete: str) -> list[str]:
+    """What `lossopt list` has."""
+    from lossopt_cli.commands.show import RUNS, SECTIONS
+
+    return [name for name in (*SECTIONS, RUNS) if name.startswith(incomplete)]
+
+
 def entries(ctx: typer.Context, incomplete: str) -> Offer:
     """Names in the table that `lossopt list TABLE` was given."""
-    tables = {
+    known = {
         "losses": losses,
         "optimizers": optimizers,
         "models": models,
@@ -76,7 +83,7 @@ def entries(ctx: typer.Context, incomplete: str) -> Offer:
         "schedules": schedules,
         "metrics": metrics,
     }
-    table = tables.get(ctx.params.get("table"))
+    table = known.get(ctx.params.get("table"))
     return table(incomplete) if table else []
 
 

@@ -195,8 +195,12 @@ FailIf = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error", rich_help_panel=RESULT)]
 
 CatalogueTable = Annotated[
-    Literal["losses", "optimizers", "models", "data", "schedules", "metrics", "runs"] | None,
-    typer.Argument(metavar="TABLE", help="losses, optimizers, models, data, schedules or metrics"),
+    str | None,
+    typer.Argument(
+        metavar="TABLE",
+        help="losses, optimizers, models, data, schedules, metrics or runs",
+        autocompletion=completion.tables,
+    ),
 ]
 EntryName = Annotated[
     str | None,

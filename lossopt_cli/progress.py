@@ -1,4 +1,4 @@
-"""How far a training is: a live line on a terminal, one plain line per epoch (rate-limited) elsewhere."""
+"""How far a training is: a live line on a terminal, and one plain line per epoch, rate-limited where they are many."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from lossopt_cli.console import Console, write
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 2.0
+FEW_EPOCHS = 20
 BAR_WIDTH = 24
 
 
@@ -15,8 +16,8 @@ class Progress:
     calls those (images, rows). Time counts from the construction.
 
     `step` may be called for every batch: it looks at the clock and mostly returns. `epoch` takes the line
-    that sums an epoch up; the first and the last are always printed, others at most one in LINE_SECONDS (on a
-    terminal all of the first 20). `close` prints the last line that was held back, so that no training ends
+    that sums an epoch up: every one of at most FEW_EPOCHS, also in a file; of more the first, the last, and at most one
+    in LINE_SECONDS (on a terminal all of the first FEW_EPOCHS). `close` prints the last line that was held back, so that no training ends
     unseen.
     """
 
@@ -62,7 +63,7 @@ class Progress:
         """The line of an epoch that has ended, printed now or held back."""
         self._clear()
         now = self.clock()
-        few = self.console.live and epoch <= 20
+        few = self.epochs <= FEW_EPOCHS or (self.console.live and epoch <= FEW_EPOCHS)
         if epoch in (1, self.epochs) or few or now - self.line_at >= LINE_SECONDS:
             self.console.note(text)
             self.line_at, self.held = now, ""

@@ -179,10 +179,15 @@ def lines_of(stream, tick: float, epochs: int = 10, **settings) -> list[str]:
     return stream.getvalue().splitlines()
 
 
-def test_elsewhere_an_epoch_is_a_plain_line_and_fast_ones_are_left_out():
-    assert lines_of(io.StringIO(), 0.01) == ["epoch 1", "epoch 10"]
-    assert lines_of(io.StringIO(), 1.0) == ["epoch 1", "epoch 3", "epoch 5", "epoch 7", "epoch 9", "epoch 10"]
-    assert lines_of(io.StringIO(), 9.0) == [f"epoch {n}" for n in range(1, 11)]
+@pytest.mark.parametrize("tick", [0.01, 1.0, 9.0])
+def test_elsewhere_each_of_a_few_epochs_is_a_plain_line(tick):
+    assert lines_of(io.StringIO(), tick, epochs=20) == [f"epoch {n}" for n in range(1, 21)]
+
+
+def test_of_many_epochs_fast_ones_are_left_out():
+    assert lines_of(io.StringIO(), 0.01, epochs=21) == ["epoch 1", "epoch 21"]
+    assert lines_of(io.StringIO(), 1.0, epochs=30) == [*(f"epoch {n}" for n in range(1, 31, 2)), "epoch 30"]
+    assert lines_of(io.StringIO(), 9.0, epochs=30) == [f"epoch {n}" for n in range(1, 31)]
 
 
 def test_on_a_terminal_a_bar_with_rate_remaining_time_and_loss():

@@ -105,7 +105,7 @@ _SECTIONS = {
     "loss": "losses",
     "optimizer": "optimizers",
     "model": "models",
-    "data": "data",
+    "data set": "data",
     "schedule": "schedules",
     "metric": "metrics",
 }

@@ -12,9 +12,9 @@ from lossopt_cli.catalogue.models import MODELS
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS
 from lossopt_cli.catalogue.rows import LossRow, Row
 from lossopt_cli.catalogue.schedules import SCHEDULES
-from lossopt_cli.commands.labels import spelled_as
 from lossopt_cli.commands.overviews import overview, records
 from lossopt_cli.commands.pages import page
+from lossopt_cli.commands.past_runs import list_runs
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.options import CatalogueTable, EntryName, Format, Logs
@@ -25,10 +25,11 @@ SECTIONS: dict[str, tuple[str, Sequence[Row], str]] = {
     "losses": ("loss", LOSSES, "what is minimised: Keras's losses, and PyTorch's by their names"),
     "optimizers": ("optimizer", OPTIMIZERS, "how it is minimised; torch.NAME takes any of torch.optim"),
     "models": ("model", MODELS, "what is trained, or your own: --model file.py:function"),
-    "data": ("data", DATASETS, "what it is trained on, or your own: a .csv, a folder, file.py:function"),
+    "data": ("data set", DATASETS, "what it is trained on, or your own: a .csv, a folder, file.py:function"),
     "schedules": ("schedule", SCHEDULES, "how the learning rate changes while training"),
     "metrics": ("metric", METRICS, "what a run is judged by"),
 }
+RUNS = "runs"
 
 
 def list_catalogue(
@@ -39,15 +40,52 @@ def list_catalogue(
 ) -> None:
     """Look up losses, optimizers, models, data, schedules, metrics, and the runs so far."""
     console = Console(format)
+    section = None if table is None else _section(table)
     if table is None:
         _sections(console)
-    elif table == "runs":
-        _runs(console, logs, name)
+    elif section == RUNS:
+        list_runs(console, logs, name)
+    elif section is None and name is None:
+        _anywhere(console, table)
+    elif section is None:
+        raise UsageError(_unknown(table))
     elif name is None:
-        _table(console, table)
+        _table(console, section)
     else:
-        kind, rows, _ = SECTIONS[table]
+        kind, rows, _ = SECTIONS[section]
         _entry(console, lookup.find(rows, name, kind, "lossopt list"))
+
+
+def _section(word: str) -> str | None:
+    """The section that a word means, also in the singular; None where it means none."""
+    words = {"run": RUNS, RUNS: RUNS, "dataset": "data", "datasets": "data"}
+    for section, (kind, _, _) in SECTIONS.items():
+        words |= {section: section, lookup.plain(kind): section}
+    return words.get(lookup.plain(word))
+
+
+def _anywhere(console: Console, name: str) -> None:
+    """The entry of that name in the first section that has one; which others have one, too, is said."""
+    found = [
+        (section, row) for section in SECTIONS if (row := lookup.index(SECTIONS[section][1]).get(lookup.plain(name)))
+    ]
+    if not found:
+        raise UsageError(_unknown(name))
+    (_, row), *others = found
+    _entry(console, row)
+    for section, other in others:
+        console.hint(f"also: lossopt list {section} {other.name}")
+
+
+def _unknown(word: str) -> Fault:
+    entries = [name for _, rows, _ in SECTIONS.values() for row in rows for name in lookup.names_of(row)]
+    near = lookup.nearest(word, [*SECTIONS, RUNS]) or lookup.nearest(word, entries)
+    return Fault(
+        f"no table and no entry is called '{word}'",
+        "lossopt list",
+        f"{', '.join(SECTIONS)} or {RUNS}, or the name of an entry",
+        f"did you mean: lossopt list {near[0]}?" if near else None,
+    )
 
 
 def _sections(console: Console) -> None:
@@ -56,7 +94,7 @@ def _sections(console: Console) -> None:
         console.rows(["section", "entries", "contents"], rows)
         return
     lines = [f"  lossopt list {section:<11}{count:>3}   {sentence}" for section, count, sentence in rows]
-    console.result("\n".join([*lines, f"  lossopt list {'runs':<14}   the runs below logs/"]))
+    console.result("\n".join([*lines, f"  lossopt list {RUNS:<14}   the runs below logs/"]))
     console.hint("\none entry in full: lossopt list losses huber")
 
 
@@ -88,38 +126,3 @@ def _values(row: Row) -> dict[str, object]:
     if isinstance(row, LossRow):
         values["tasks"] = {task: asdict(fit) for task, fit in row.tasks.items()}
     return values
-
-
-def _runs(console: Console, logs: Path, beginning: str | None) -> None:
-    from lossopt_cli.runs.reading import runs_under
-
-    found = [(path, result) for path, result in runs_under(logs) if path.name.startswith(beginning or "")]
-    if not found:
-        raise UsageError(
-            Fault(
-                f"no runs in {logs}",
-                "--logs",
-                "a folder with runs",
-                "make one: lossopt train; or name the folder: --logs DIR",
-            )
-        )
-    columns = ["run", "status", "loss", "optimizer", "lr", "metric", "test"]
-    console.rows(columns, [_run(path, result, logs) for path, result in found])
-
-
-def _run(path: Path, result: dict | str, logs: Path) -> list[object]:
-    """Its values in the order of the columns; a run that cannot be read has the reason."""
-    name = str(path.relative_to(logs)) if path != logs else path.name
-    if isinstance(result, str):
-        return [name, f"unreadable: {result}", *[None] * 5]
-    metric = result.get("metric")
-    test = (result.get("metrics") or {}).get("test") or {}
-    parts = [_recipe(result, part) for part in ("loss", "optimizer")]
-    rate = (result.get("optimizer") or {}).get("learning_rate")
-    return [name, result.get("status"), *parts, rate, metric, test.get(metric)]
-
-
-def _recipe(result: dict, part: str) -> str | None:
-    settings = dict(result.get(part) or {})
-    name = settings.pop("name", None)
-    return spelled_as(part, name, settings) if name else None

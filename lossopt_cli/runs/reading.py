@@ -75,7 +75,7 @@ def finished_trial(logs: Path, trial_hash: str) -> Path | None:
         file = path / RESULT
         if file.is_file() and mark in file.read_bytes():
             found.append(path)
-    found.sort(key=_written_at, reverse=True)
+    found.sort(key=written_at, reverse=True)
     return next((path for path in found if _answers(path, trial_hash)), None)
 
 
@@ -151,10 +151,10 @@ def _newest(logs: Path) -> Path:
                 remedy="lossopt train makes one; --logs DIR looks elsewhere",
             )
         )
-    return max(found, key=_written_at)
+    return max(found, key=written_at)
 
 
-def _written_at(folder: Path) -> tuple[int, str]:
+def written_at(folder: Path) -> tuple[int, str]:
     """When the run or sweep began, in ns; the name decides between equals."""
     for name in (SWEEP, CONFIG, RESULT):
         if (folder / name).is_file():
@@ -163,7 +163,7 @@ def _written_at(folder: Path) -> tuple[int, str]:
 
 
 def _several(reference: str, found: list[Path]) -> Fault:
-    names = [str(path) for path in sorted(found, key=_written_at, reverse=True)]
+    names = [str(path) for path in sorted(found, key=written_at, reverse=True)]
     more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
     listed = "\n    ".join([*names[:SHOWN], *more])
     return Fault(
