@@ -68,22 +68,12 @@ def precisions(incomplete: str) -> list[str]:
 
 def tables(incomplete: str) -> list[str]:
     """What `lossopt list` has."""
-    from lossopt_cli.commands.show import RUNS, SECTIONS
-
-    return [name for name in (*SECTIONS, RUNS) if name.startswith(incomplete)]
+    return [name for name in (*_ENTRIES, "runs") if name.startswith(incomplete)]
 
 
 def entries(ctx: typer.Context, incomplete: str) -> Offer:
     """Names in the table that `lossopt list TABLE` was given."""
-    known = {
-        "losses": losses,
-        "optimizers": optimizers,
-        "models": models,
-        "data": _dataset_names,
-        "schedules": schedules,
-        "metrics": metrics,
-    }
-    table = known.get(ctx.params.get("table"))
+    table = _ENTRIES.get(ctx.params.get("table"))
     return table(incomplete) if table else []
 
 
@@ -91,6 +81,16 @@ def _dataset_names(incomplete: str) -> Offer:
     from lossopt_cli.catalogue.datasets import DATASETS
 
     return [(row.name, row.contents) for row in DATASETS if row.name.startswith(incomplete)]
+
+
+_ENTRIES = {
+    "losses": losses,
+    "optimizers": optimizers,
+    "models": models,
+    "data": _dataset_names,
+    "schedules": schedules,
+    "metrics": metrics,
+}
 
 
 def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:

@@ -15,10 +15,10 @@ class Progress:
     """The progress of one training of `epochs` times `steps` steps of `examples` examples each; unit: what one
     calls those (images, rows). Time counts from the construction.
 
-    `step` may be called for every batch: it looks at the clock and mostly returns. `epoch` takes the line
-    that sums an epoch up: every one of at most FEW_EPOCHS, also in a file; of more the first, the last, and at most one
-    in LINE_SECONDS (on a terminal all of the first FEW_EPOCHS). `close` prints the last line that was held back, so that no training ends
-    unseen.
+    `step` may be called for every batch: it looks at the clock and mostly returns. `epoch` takes the line that sums an
+    epoch up: every one of at most FEW_EPOCHS is printed, also to a file; of more the first, the last, and at most one
+    in LINE_SECONDS (on a terminal all of the first FEW_EPOCHS). `close` prints the last line that was held back, so
+    that no training ends unseen.
     """
 
     def __init__(

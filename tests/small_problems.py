@@ -16,12 +16,21 @@ from lossopt_cli.training.feeding import Feed, feed
 from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
 from lossopt_cli.training.plain import PlainProgram
 from lossopt_cli.training.program import Program
+from lossopt_cli.training.randomness import pure_randomness
 from lossopt_cli.training.state import State
 
 CPU = torch.device("cpu")
 DATA = {"multiclass": "iris", "binary": "breast_cancer", "regression": "diabetes"}
 CLASSES = {"multiclass": ("a", "b", "c", "d"), "binary": ("no", "yes"), "regression": None}
 FEATURES = 6
+STEPS = 10
+# With batch normalisation and dropout; tanh and average pooling, which do not amplify what rounding differs by.
+MODELS = {
+    "mlp": ["model.batch_norm=true", "model.dropout=0.25", "model.activation=tanh"],
+    "minicnn": [
+        *("model.batch_norm=true", "model.dropout=0.25", "model.activation=tanh", "model.pooling=average"),
+    ],
+}
 
 
 def problem_of(task: str, images: bool = False, sizes: tuple[int, int, int] = (40, 12, 8)) -> Problem:
@@ -127,3 +136,22 @@ class Workbench:
 def losses_of(outcome: Outcome) -> np.ndarray:
     """The loss of every step."""
     return np.concatenate([evaluation.losses for evaluation in outcome.evaluations])
+
+
+def bench_of(optimizer: str, model: str = "mlp", *sets: str, **flags) -> Workbench:
+    config = config_of("multiclass", None, optimizer, *MODELS[model], *sets, model=model, **flags)
+    return Workbench(config, problem_of("multiclass", images=model == "minicnn", sizes=(80, 8, 8)))
+
+
+def stepped(bench: Workbench, program, rates, trace: bool = False) -> tuple[np.ndarray, list[torch.Tensor]]:
+    """(loss of every batch, weights that results are of) of a program's own steps."""
+    state, batches = program.start(), bench.batches(STEPS)
+    if trace:
+        program.prepare(state, batches[:2], 1000)
+    with pure_randomness(), program.session(state) as session:
+        losses = [float(session.step(*batch, rate).loss) for batch, rate in zip(batches, rates, strict=True)]
+    return np.array(losses), bench.built.layout.views(program.finished(state).weights[0])
+
+
+def rates_of(bench: Workbench) -> np.ndarray:
+    return np.full(STEPS, bench.built.learning_rate)

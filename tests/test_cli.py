@@ -190,6 +190,7 @@ def completions(line: str, cwd: Path) -> list[str]:
         ("lossopt train c", {"configs/"}),
         ("lossopt train configs/a", {"configs/a.yml"}),
         ("lossopt list losses hub", {"huber"}),
+        ("lossopt list ", {"losses", "data", "runs"}),
         ("lossopt train --device cu", {"cuda"}),
     ],
 )

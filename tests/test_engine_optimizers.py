@@ -1,34 +1,18 @@
-"""Every optimizer against Keras's `fit`: the plain step bit for bit, the engine's within rounding; torch's against a
-loop of torch."""
-
-from dataclasses import replace
+"""Every optimizer of Keras against Keras's `fit`: the plain step bit for bit, the engine's within rounding."""
 
 import keras
 import numpy as np
 import pytest
 import torch
-from small_problems import Workbench, config_of, losses_of, problem_of
+from small_problems import MODELS, STEPS, Workbench, bench_of, config_of, problem_of, rates_of, stepped
 
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS
 from lossopt_cli.catalogue.recipes import spell_part
-from lossopt_cli.config.schema import Part
-from lossopt_cli.training.building import UserParts
 from lossopt_cli.training.layout import Layout
 from lossopt_cli.training.randomness import pure_randomness
 from lossopt_cli.training.rules import KerasRule
-from lossopt_cli.training.state import State
-from lossopt_cli.training.torch_rule import packed
 from lossopt_cli.training.tracing import same_bits
-from lossopt_cli.training.user_code import load_object
 
-STEPS = 10
-# With batch normalisation and dropout; tanh and average pooling, which do not amplify what rounding differs by.
-MODELS = {
-    "mlp": ["model.batch_norm=true", "model.dropout=0.25", "model.activation=tanh"],
-    "minicnn": [
-        *("model.batch_norm=true", "model.dropout=0.25", "model.activation=tanh", "model.pooling=average"),
-    ],
-}
 NAMES = [row.name for row in OPTIMIZERS]
 # Lion moves every weight by the rate in the direction of a sign, and rounding decides the sign of what is nearly 0.
 # Keras's fit is wrong with ScheduleFreeAdamW (its momentum is overwritten before it is read): it has tests of its own.
@@ -40,11 +24,6 @@ WRONG_IN_FIT = "schedule_free_adamw"
 def on_the_cpu():
     with keras.device("cpu"):
         yield
-
-
-def bench_of(optimizer: str, model: str = "mlp", *sets: str, **flags) -> Workbench:
-    config = config_of("multiclass", None, optimizer, *MODELS[model], *sets, model=model, **flags)
-    return Workbench(config, problem_of("multiclass", images=model == "minicnn", sizes=(80, 8, 8)))
 
 
 class EachBatch(keras.callbacks.Callback):
@@ -83,20 +62,6 @@ def fitted(bench: Workbench, rates) -> tuple[np.ndarray, list[torch.Tensor]]:
             callbacks=[watch],
         )
     return np.array(watch.losses), [variable.value.detach() for variable in model.trainable_variables]
-
-
-def stepped(bench: Workbench, program, rates, trace: bool = False) -> tuple[np.ndarray, list[torch.Tensor]]:
-    """(loss of every batch, weights that results are of) of a program's own steps."""
-    state, batches = program.start(), bench.batches(STEPS)
-    if trace:
-        program.prepare(state, batches[:2], 1000)
-    with pure_randomness(), program.session(state) as session:
-        losses = [float(session.step(*batch, rate).loss) for batch, rate in zip(batches, rates, strict=True)]
-    return np.array(losses), bench.built.layout.views(program.finished(state).weights[0])
-
-
-def rates_of(bench: Workbench) -> np.ndarray:
-    return np.full(STEPS, bench.built.learning_rate)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -312,118 +277,6 @@ def test_a_denominator_of_nothing_leaves_the_gaps_of_the_layout_finite(recipe):
     assert (outcome.status, outcome.state.step) == ("done", 5)
 
 
-TORCH = [
-    "torch.SGD:momentum=0.9",
-    "torch.SGD:weight_decay=0.1",
-    *(f"torch.{name}" for name in ("Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam")),
-    *("torch.ASGD", "torch.Rprop", "torch.Adafactor"),
-]
-
-
-@pytest.mark.parametrize("recipe", TORCH)
-def test_an_optimizer_of_torch_does_what_a_loop_of_torch_does(recipe):
-    """Bit for bit, with the rate of every step set as a scheduler of torch would."""
-    reference, bench = bench_of(recipe), bench_of(recipe)
-    rates = bench.built.learning_rate * np.linspace(1.0, 0.1, STEPS)
-    losses, own = stepped(bench, bench.program, rates)
-    model, settings = reference.built.model, dict(reference.config.optimizer.settings)
-    parameters = [variable.value for variable in model.trainable_variables]
-    settings["lr"] = settings.pop("learning_rate", reference.built.learning_rate)
-    optimizer = getattr(torch.optim, reference.config.optimizer.name.split(".")[1])(parameters, **settings)
-    wanted = []
-    with pure_randomness():
-        for (inputs, targets), rate in zip(reference.batches(STEPS), rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate
-            optimizer.zero_grad()
-            loss = reference.built.objective.loss(targets, model(inputs, training=True))
-            loss.backward()
-            optimizer.step()
-            wanted.append(loss.item())
-    assert losses.tolist() == wanted
-    assert all(same_bits(a, b.detach()) for a, b in zip(own, parameters, strict=True))
-
-
-AVERAGING = """
-import torch
-
-class Averaging(torch.optim.Optimizer):
-    \"\"\"SGD evaluated at the mean of its iterates; as in schedulefree, train() undoes eval() but for rounding.\"\"\"
-
-    def __init__(self, params, lr=0.1):
-        super().__init__(params, {"lr": lr, "steps": 0, "training": True})
-
-    def eval(self):
-        self._move(False, lambda p, state: p.lerp_(state["mean"], 0.9))
-
-    def train(self):
-        self._move(True, lambda p, state: p.lerp_(state["mean"], 1 - 1 / (1 - 0.9)))
-
-    def _move(self, training, move):
-        for group in self.param_groups:
-            if group["training"] != training:
-                group["training"] = training
-                for p in group["params"]:
-                    if p in self.state:
-                        move(p.data, self.state[p])
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            assert group["training"]
-            group["steps"] += 1
-            for p in group["params"]:
-                p.sub_(p.grad, alpha=group["lr"])
-                state = self.state[p]
-                state["mean"] = state.get("mean", torch.zeros_like(p)).lerp(p, 1 / group["steps"])
-
-def factory(params, lr=0.1):
-    return Averaging(params, lr)
-"""
-
-
-@pytest.fixture
-def averaging(tmp_path):
-    """averaging("Averaging", epochs=2) -> a workbench that trains with that object of the file."""
-    path = tmp_path / "mine.py"
-    path.write_text(AVERAGING)
-
-    def bench(name: str, **flags) -> Workbench:
-        user = UserParts({"optimizer": load_object(f"{path}:{name}", "--opt", tmp_path)})
-        plain = bench_of("sgd", **flags)
-        config = plain.config.model_copy(update={"optimizer": Part(name=f"{path}:{name}")})
-        return replace(plain, config=config, user=user)
-
-    return bench
-
-
-@pytest.mark.parametrize("name", ["Averaging", "factory"])
-def test_what_averages_its_weights_is_evaluated_at_the_average_and_trains_on_from_the_iterate(averaging, name):
-    """Evaluating more often changes no loss; the results are of the average, the checkpoint of the iterate."""
-    bench = averaging(name, epochs=2)
-    outcome = bench.train(keep_best=True)
-    often = averaging(name, epochs=2).train(evaluate_every=1)
-    assert losses_of(often).tolist() == losses_of(outcome).tolist()
-    assert type(bench.program.rule.optimizer.param_groups[0]["lr"]) is float
-    last, best = outcome.evaluations[-1], outcome.evaluations[outcome.best]
-    assert outcome.final["validation"] == last.metrics["validation"]
-    assert outcome.final_best["validation"] == best.metrics["validation"]
-    _, *slots = outcome.trained.slots
-    means = bench.built.layout.views(outcome.trained.weights[0].clone())
-    for view, mean in zip(means, slots, strict=True):
-        view.lerp_(mean[0], 0.9)
-    ends = bench.built.layout.views(outcome.state.weights[0])
-    assert all(torch.equal(a, b) for a, b in zip(ends, means, strict=True))
-    assert not torch.equal(outcome.state.weights, outcome.trained.weights)
-
-
-def test_what_averages_its_weights_resumes_with_the_same_bytes(averaging, tmp_path):
-    through = averaging("Averaging", epochs=3).train()
-    averaging("Averaging", epochs=1).train().trained.save(tmp_path / "checkpoint")
-    rest = averaging("Averaging", epochs=3).train(state=State.load(tmp_path / "checkpoint"))
-    assert losses_of(rest).tolist() == losses_of(through)[10:].tolist()
-    assert rest.final == through.final
-
-
 @pytest.mark.parametrize("way", ["program", "plain"])
 def test_an_average_of_keras_takes_the_weights_place_at_the_end_only(way):
     """use_ema, as in `fit`: evaluations between epochs are of the weights, the last results of the average."""
@@ -435,12 +288,3 @@ def test_an_average_of_keras_takes_the_weights_place_at_the_end_only(way):
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
     np.testing.assert_allclose(outcome.trained.weights, usual.trained.weights, rtol=1e-5, atol=1e-7)
     assert outcome.final["validation"]["loss"] != pytest.approx(found[-1], rel=1e-5)
-
-
-def test_a_state_that_no_array_can_hold_is_said():
-    """bfloat16 has no NumPy type: the checkpoint has no slots, and the reason is kept."""
-    parameter = torch.nn.Parameter(torch.zeros(3))
-    optimizer = torch.optim.SGD([parameter], lr=0.1)
-    optimizer.state[parameter]["mean"] = torch.zeros(3, dtype=torch.bfloat16)
-    with pytest.raises(TypeError, match="BFloat16"):
-        packed(optimizer, [parameter])

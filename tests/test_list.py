@@ -1,6 +1,7 @@
 """`lossopt list`: every entry on every page, in 80 columns, without torch; what is printed is what the tables say."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -97,6 +98,11 @@ def test_without_a_section_the_sections(capsys):
     assert [line.split()[2] for line in out.splitlines()] == [*SECTIONS, "runs"]
 
 
+def test_the_hint_below_a_table_speaks_of_one_entry(capsys):
+    assert run(["list", "data"]) == 0
+    assert "one data set in full: lossopt list data " in capsys.readouterr().err
+
+
 def test_an_unknown_name_is_bad_usage_with_the_nearest(capsys):
     assert run(["list", "optimizers", "adan"]) == 2
     out, err = capsys.readouterr()
@@ -105,9 +111,77 @@ def test_an_unknown_name_is_bad_usage_with_the_nearest(capsys):
     assert "adam" in err
 
 
+SINGULARS = {
+    "loss": "losses",
+    "Optimizer": "optimizers",
+    "model": "models",
+    "metric": "metrics",
+    "schedule": "schedules",
+}
+
+
+@pytest.mark.parametrize(("word", "section"), [*SINGULARS.items(), ("dataset", "data")])
+def test_the_singular_means_the_table(word, section, capsys):
+    assert run(["list", section]) == 0
+    table = capsys.readouterr().out
+    assert run(["list", word]) == 0
+    assert capsys.readouterr().out == table
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["lossess"], "did you mean: lossopt list losses?"),
+        (["lossess", "huber"], "did you mean: lossopt list losses?"),
+        (["huberr"], "did you mean: lossopt list huber?"),
+        (["xqz"], "losses, optimizers, models, data, schedules, metrics or runs"),
+    ],
+)
+def test_a_word_that_names_nothing_is_bad_usage_with_the_nearest(words, expected, capsys):
+    assert run(["list", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
+    assert "Value error" not in err
+
+
+def test_an_entry_is_found_without_its_table_and_others_of_its_name_are_told(capsys):
+    assert run(["list", "losses", "mae"]) == 0
+    page_of_mae = capsys.readouterr().out
+    assert run(["list", "mae"]) == 0
+    out, err = capsys.readouterr()
+    assert out == page_of_mae
+    assert err == "also: lossopt list metrics mae\n"
+
+
 def test_no_runs_yet(tmp_path, capsys):
     assert run(["list", "runs", "--logs", str(tmp_path)]) == 2
     assert "lossopt train" in capsys.readouterr().err
+
+
+def folder_of_a_run(folder, result: str, age: int) -> None:
+    """As a run leaves it, begun `age` seconds before 2020."""
+    folder.mkdir()
+    (folder / "result.json").write_text(result)
+    (folder / "config.yaml").write_text("train: {epochs: 1}\n")
+    os.utime(folder / "config.yaml", (1577836800 - age, 1577836800 - age))
+
+
+def test_a_table_of_runs_fits_80_columns_and_has_what_they_came_to(tmp_path, capsys):
+    name = "digits-minicnn-sparse_categorical_crossentropy-sgd_momentum=0.9-lr0.001-s0-20261121-0527"
+    values = {"metric": "accuracy", "metrics": {"test": {"accuracy": 0.9166}}}
+    for age in range(3):
+        result = {"schema_version": 1, "status": "interrupted", "loss": {}, "optimizer": {}, **values}
+        folder_of_a_run(tmp_path / f"{name}{30 - age}", json.dumps(result), age)
+    folder_of_a_run(tmp_path / "broken", "{", 3)
+    assert run(["list", "runs", "--logs", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    head, *lines = out.splitlines()
+    assert head.split() == ["run", "status", "metric", "test"]
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0][-2:] for line in lines] == ["30", "29", "28", "en"]
+    assert [line.split()[1:] for line in lines] == [["interrupted", "accuracy", "0.9166"]] * 3 + [["unreadable"]]
+    assert "broken: result.json line 1" in err
 
 
 def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):
@@ -119,12 +193,10 @@ def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):
         "metric": "mae",
         "metrics": {"test": {"mae": 1.25}},
     }
-    for name, text in (("a", json.dumps(result)), ("b", "{")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.yaml").write_text("train: {epochs: 1}\n")
-        (tmp_path / name / "result.json").write_text(text)
+    for age, (name, text) in enumerate((("b", "{"), ("a", json.dumps(result)))):
+        folder_of_a_run(tmp_path / name, text, age)
     assert run(["list", "runs", "--logs", str(tmp_path), "--format", "json"]) == 0
-    good, bad = json.loads(capsys.readouterr().out)
+    bad, good = json.loads(capsys.readouterr().out)  # the newest first
     recipe = {"loss": "huber:delta=0.5", "optimizer": "sgd:momentum=0.9", "lr": 0.01}
     assert good == {"run": "a", "status": "done", **recipe, "metric": "mae", "test": 1.25}
     assert bad["status"].startswith("unreadable: result.json line 1")

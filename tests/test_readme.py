@@ -117,6 +117,11 @@ def test_the_model_predicts_without_lossopt(home):
     assert shown.stdout.strip() == "[0 1 2]"
 
 
+def test_the_loss_of_ones_own_learns(home, tmp_path):
+    words = ["train", "--data", "digits", "--loss", f"{home / 'mine.py'}:focal", "--epochs", "5"]
+    assert run([*words, "--logs", str(tmp_path), "--fail-if", "accuracy < 0.8", "-q"]) == 0
+
+
 def test_the_table_of_recipes_is_of_options_that_exist(monkeypatch, tmp_path, capsys):
     rows = re.findall(r"^\| [^|]+ \| (`--[^|]+) \|$", TEXT, re.MULTILINE)
     options = [option for row in rows for option in re.findall(r"`(--[^`]+)`", row) if option.isascii()]

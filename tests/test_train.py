@@ -219,7 +219,7 @@ def result_like(**changes) -> dict:
         "reason": None, "metrics": values, "metrics_best": {}, "guessing": {"test": {"accuracy": 0.1}},
         "warnings": [], "sample": sample, "sizes": {"train": 100, "validation": 50, "test": 180},
         "examples": "images", "target": "digit", "config": {"train": {"keep": "last"}}, "run_dir": "logs/x",
-        "curve": {"split": "validation"}, "best_epoch": 3,
+        "curve": {"split": "validation"}, "best_epoch": 3, "diverged_at": None,
     } | changes  # fmt: skip
 
 
@@ -264,3 +264,12 @@ def test_adafactor_ends_in_its_known_fault_and_not_in_advice_about_the_rate(trai
     assert "--opt adafactor:epsilon_1=1e-12" in " ".join(broken.result["reason"].split())
     assert broken.result["try_learning_rate"] is None
     assert train("--opt", "adafactor:epsilon_1=1e-12", "--epochs", 1, "--name", "mended").code == 0
+
+
+def test_the_curve_of_a_run_that_diverged_ends_there(train):
+    """The rest of the steps that were under way then is in steps.csv, and in no curve."""
+    run = train("--data", "diabetes", "--loss", "mse", "--opt", "momentum", "--lr", 1, "--epochs", 40)
+    assert run.code == 5
+    at = run.result["diverged_at"]
+    assert len((run.folder / "steps.csv").read_text().splitlines()) - 1 > at > 2
+    assert f" {at} steps " in run.out

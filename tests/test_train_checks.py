@@ -66,6 +66,18 @@ AILING = {
         "hardly fell (2.3 to 2.3): the learning rate is too low",
         0.001,
     ),
+    "rate far above the default": (
+        replace(NUMBERS, learned=False, judged={"mae": 70.0}, rate=1.0, default_rate=0.01),
+        "no_better_than_guessing",
+        "(68). The learning rate 1 is 100 times the optimizer's default. Try --lr 0.01; if that changes nothing",
+        0.01,
+    ),
+    "a loss of one's own": (
+        replace(NUMBERS, learned=False, judged={"mae": 70.0}, train={"mae": 70.0}, guess_loss=None, own_loss=True),
+        "no_better_than_guessing",
+        "Or your loss asks for something else than mae measures: then judge by the loss itself",
+        None,
+    ),
     "learned by heart only": (
         replace(HEALTHY, learned=False, judged={"accuracy": 0.11}),
         "no_better_than_guessing",
@@ -165,6 +177,22 @@ def test_a_sick_training_says_so(train, typed, name):
     assert run.code == 0
     assert name in [warning["name"] for warning in run.result["warnings"]]
     assert " ".join(run.result["warnings"][0]["text"].split())[:40] in " ".join(run.out.split())
+
+
+PINBALL = """
+from keras import ops
+
+def pinball(y_true, y_pred, q=0.9):
+    error = y_true - y_pred
+    return ops.mean(ops.maximum(q * error, (q - 1.0) * error), axis=-1)
+"""
+
+
+def test_a_quantile_judged_by_mae_is_told_that_the_loss_may_ask_for_something_else(train, tmp_path):
+    (tmp_path / "own.py").write_text(PINBALL)
+    run = train("--data", "diabetes", "--loss", f"{tmp_path / 'own.py'}:pinball", "--opt", "sgd", "--epochs", 20)
+    assert [warning["name"] for warning in run.result["warnings"]] == ["no_better_than_guessing"]
+    assert "your loss asks for something else than mae measures" in " ".join(run.out.split())
 
 
 REGRESSION = [row.name for row in LOSSES if "regression" in row.tasks]

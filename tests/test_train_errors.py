@@ -149,6 +149,52 @@ def test_the_name_of_a_run_that_exists_is_refused_and_the_run_is_left_alone(trai
     assert (first.folder / "result.json").read_bytes() == before
 
 
+REFUSED_AT_ONCE = {
+    "logs that are a file": (["--logs", "taken/logs"], "it is a file"),
+    "a run that exists": (["--name", "mine"], "exists"),
+    "a name that is no name": (["--name", "a/b"], "cannot be the name"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_AT_ONCE)
+def test_a_folder_that_cannot_be_made_is_refused_before_the_users_code_runs_and_torch_is_imported(tmp_path, case):
+    typed, word = REFUSED_AT_ONCE[case]
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "logs" / "mine").mkdir(parents=True)
+    (tmp_path / "own.py").write_text("raise RuntimeError('data were loaded')\n")
+    code = (
+        "import sys; from lossopt_cli.__main__ import run\n"
+        f"code = run(['train', '--data', 'own.py:data', *{typed!r}])\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2, done.stderr
+    assert word in done.stderr
+    assert "data were loaded" not in done.stderr
+
+
+def test_a_run_refused_for_another_reason_leaves_no_folder(train, tmp_path):
+    run = train("--data", "iris", "--device", "cuda:99", "--logs", tmp_path / "new" / "logs", "--name", "mine")
+    assert run.code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_once_may_name_the_run_that_it_finds(train):
+    first = train("--data", "iris", "--epochs", 1, "--name", "mine")
+    again = train("--data", "iris", "--epochs", 1, "--name", "mine", "--once", "-q")
+    assert again.code == 0, again.err
+    assert again.out.strip() == str(first.folder)
+
+
+def test_a_loss_that_fails_on_its_first_batch_is_told_the_shapes(train, tmp_path):
+    (tmp_path / "own.py").write_text("def loss(y_true, y_pred):\n    return (y_true[:, :2] - y_pred).mean()\n")
+    run = train("--data", "iris", "--loss", f"{tmp_path / 'own.py'}:loss")
+    assert run.code == 2
+    assert "y_true was float32 of shape [32, 3], y_pred float32 of shape [32, 3]" in run.err
+    assert "y_true is one-hot, for class numbers: own.py:loss:targets=integer" in run.err
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_logs_that_may_not_be_written_to(train, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)

@@ -33,6 +33,19 @@ def own_loss(folder, body: str) -> str:
     return f"{path}:loss"
 
 
+def chatty_optimizer(folder) -> str:
+    """As optimizers of other packages are: it prints when it changes its mode and when it steps."""
+    path = folder / "chatty.py"
+    path.write_text(
+        "import torch\n\n\n"
+        "class Chatty(torch.optim.SGD):\n"
+        "    def step(self, closure=None):\n        print('a step')\n        return super().step(closure)\n\n"
+        "    def train(self):\n        print('Switching to train mode')\n\n"
+        "    def eval(self):\n        print('Switching to eval mode')\n"
+    )
+    return f"{path}:Chatty"
+
+
 OUTCOMES = {
     "done": (lambda f: IRIS, 0, "done"),
     "not learned": (lambda f: ("--data", "synthetic_regression:signal=0", "--epochs", 2), 0, "done"),
@@ -46,6 +59,7 @@ OUTCOMES = {
         0,
         "done",
     ),
+    "an optimizer that prints": (lambda f: (*IRIS, "--opt", chatty_optimizer(f)), 0, "done"),
     "user code that is wrong": (lambda f: (*IRIS, "--loss", own_loss(f, "return None")), 2, "bad_usage"),
     "user code that fails": (
         lambda f: (*IRIS, "--loss", own_loss(f, "assert count < 7, 'worn out'; return (y_true - y_pred).mean()")),

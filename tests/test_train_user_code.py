@@ -32,6 +32,11 @@ def test_all_four_parts_minimise_a_quadratic_form(train):
     assert {"code", "config.yaml", "epochs.csv", "steps.csv", "checkpoint"} <= {p.name for p in run.folder.iterdir()}
 
 
+def test_the_folder_is_named_by_what_is_taken_from_the_file(train):
+    run = train(*ALL_FOUR)
+    assert run.folder.name.startswith("data-model-loss-SignDescent-lr0.05-s0-")
+
+
 def test_the_same_again_gives_the_same_bytes_also_from_the_runs_own_config(train, tmp_path):
     copy = tmp_path / "quadratic.py"
     shutil.copy(QUADRATIC, copy)

@@ -91,4 +91,4 @@ DATASETS: tuple[DataRow, ...] = (
 
 def dataset_named(name: str, where: str | None = None) -> DataRow:
     """The data set of that name. UsageError with the nearest names where there is none."""
-    return lookup.find(DATASETS, name, "data", where)
+    return lookup.find(DATASETS, name, "data set", where)

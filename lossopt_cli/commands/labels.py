@@ -34,6 +34,12 @@ def spelled_as(part: str, name: str, settings: Mapping[str, Any]) -> str:
     return spell_part(Path(name).name if own else name, shown, usual)
 
 
+def brief(config: Config, part: str) -> str:
+    """`spelled` for the name of a folder: of a user's code only the name, for all its settings would be told."""
+    name = getattr(config, part).name
+    return name.rpartition(":")[2] if is_user_code(name) else spelled(config, part)
+
+
 def label(config: Config, part: str) -> str:
     """`spelled`, and an optimizer with its learning rate: `adam, lr 0.001`."""
     rate = config.optimizer.settings.get("learning_rate") if part == "optimizer" else None

@@ -25,7 +25,7 @@ def report(result: Mapping, losses: np.ndarray, next_commands: Sequence[Next], w
     width = max(40, min(width, WIDTH))
     blocks = [
         _wrapped(result["reason"] or "", width),
-        _curve(losses, width),
+        _curve(losses[: result["diverged_at"]], width),
         _table(result, width),
         _wrapped("\n".join(_sure(result)), width) if result["metrics"] else [],
         *(_wrapped(warning["text"], width) for warning in result["warnings"]),
@@ -63,7 +63,7 @@ def short(value: float | None) -> str:
 
 
 def _curve(losses: np.ndarray, width: int) -> list[str]:
-    """Each step gets the same number of signs where there are few of them."""
+    """Each step gets the same number of signs where there are few of them. losses: until the divergence, if any."""
     finite = losses[np.isfinite(losses)]
     if len(finite) < 2:
         return []

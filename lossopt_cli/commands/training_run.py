@@ -13,7 +13,7 @@ from lossopt_cli import errors
 from lossopt_cli.analysis import conditions
 from lossopt_cli.catalogue.metrics import METRICS
 from lossopt_cli.catalogue.recipes import is_user_code
-from lossopt_cli.commands.labels import spelled
+from lossopt_cli.commands.labels import brief
 from lossopt_cli.commands.training_report import WIDTH, batch_losses, report, rows
 from lossopt_cli.commands.training_screen import TrainingScreen
 from lossopt_cli.config.resolving import Resolved, resolve
@@ -53,6 +53,8 @@ def carry_out(request: Request, console: Console) -> int:
     resolved = resolve(request.config, os.environ, request.flags, request.sets)
     for note in resolved.notes:
         console.note(note)
+    if not request.once:  # which may find what is there
+        RunFolder.check(request.logs, request.name)
     trial, problem, built = _assembled(resolved, console)
     if condition:
         condition.check(dict.fromkeys(_names(problem)))
@@ -112,7 +114,7 @@ def _train(
 def _folder(request: Request, config: Config, problem: Problem, rate: float | None) -> RunFolder:
     if request.name:
         return RunFolder.create(request.logs, request.name)
-    parts = [spelled(config, part) for part in ("model", "loss", "optimizer")]
+    parts = [brief(config, part) for part in ("model", "loss", "optimizer")]
     stem = run_name(problem.name, *parts, rate or 0.0, config.train.seed, datetime.now())
     return RunFolder.create_numbered(request.logs, stem)
 

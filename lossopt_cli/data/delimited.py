@@ -62,8 +62,13 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
     notes = [] if delimiter == "," else [f"columns are separated by {_DELIMITERS[delimiter]}s"]
     detected = has_header(rows, target) if header is None else header
     if header is None:
-        seen = "names the columns" if detected else "is data: columns are called column_0, column_1, ..."
-        notes.append(f"the first row {seen} (data.header={str(not detected).lower()} if not)")
+        if detected:
+            notes.append("the first row names the columns; if it is data: --set data.header=false")
+        else:
+            notes.append(
+                "the first row is data, and columns are called column_0, column_1, ...; if it names them: "
+                "--set data.header=true"
+            )
     names, more = _named(rows[0]) if detected else ([f"column_{k}" for k in range(len(rows[0]))], [])
     start = int(detected)
     sha = hashlib.sha256(content).hexdigest()

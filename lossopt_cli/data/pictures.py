@@ -42,7 +42,7 @@ def read_pictures(paths: Sequence[Path], size: Size | None, announce: Callable[[
                     pass
             announce(
                 f"the images are of different sizes, or over {LARGEST_OWN_SIZE} pixels: "
-                f"all are resized to {MIXED_SIZE[0]}x{MIXED_SIZE[1]} (data.image_size changes it)"
+                f"all are resized to {MIXED_SIZE[0]}x{MIXED_SIZE[1]}; another size: --set data.image_size=N"
             )
         size = MIXED_SIZE
     return _decode(paths, size, resize=True)

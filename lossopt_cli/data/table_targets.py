@@ -32,7 +32,7 @@ def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -
     last.
     """
     if target is None:
-        return len(names) - 1, f"target: the last column, '{names[-1]}' (--target names another)"
+        return len(names) - 1, f"target: the last column, '{names[-1]}'; another: --target NAME"
     if isinstance(target, str) and target in names:
         return names.index(target), f"target: column '{target}'"
     alike = [name for name in names if name.casefold() == str(target).strip().casefold()]
@@ -94,11 +94,11 @@ def read_target(path: Path, cells: Cells, place: int, task: Family | None, tasks
         return _classes(path, cells, place, column, ())
     distinct = len(np.unique(values))
     few = distinct <= 2 if tasks is not None else distinct <= min(_FEW, max(2, len(values) // 5))
-    name = cells.names[place]
+    seen = f"'{cells.names[place]}' has {distinct} different whole numbers"
     if few:
-        note = f"'{name}' has {distinct} different whole numbers, taken as classes (data.task=regression if not)"
+        note = f"{seen}, taken as classes; if they are amounts: --set data.task=regression"
         return _classes(path, cells, place, column, (note,))
-    note = f"'{name}' has {distinct} different whole numbers, taken as numbers (data.task=classification if not)"
+    note = f"{seen}, taken as numbers; if they are classes: --set data.task=classification"
     return _numbers(path, cells, place, column, (note,))
 
 

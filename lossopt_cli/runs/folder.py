@@ -1,5 +1,6 @@
 """The folder of a run: a name that no other run has, and files that are either whole or not there."""
 
+import errno
 import json
 import math
 import os
@@ -90,29 +91,29 @@ class RunFolder:
 
     path: Path
 
+    @staticmethod
+    def check(logs: Path, name: str | None) -> None:
+        """The UsageError that `create` would raise (`create_numbered` where name is None); makes nothing."""
+        if name is not None:
+            _check_name(name)
+        nearest = logs
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise _unwritable(logs, NotADirectoryError())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise _unwritable(logs, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        if name is not None and (logs / name).exists():
+            raise _taken(logs / name)
+
     @classmethod
     def create(cls, logs: Path, name: str) -> "RunFolder":
         """A new folder `logs/name`. UsageError for a name that is taken or no name for a folder, and for a
         `logs` that cannot be written to."""
-        if NAME.fullmatch(name) is None or len(name) > LONGEST_NAME or name == "last":
-            raise UsageError(
-                Fault(
-                    what=f"{name!r} cannot be the name of a run",
-                    where="--name",
-                    expected=f"at most {LONGEST_NAME} letters, digits and ._=+-, first a letter or a digit; "
-                    "not `last`, which stands for the newest run",
-                    remedy=f"--name {safe(name)}" if safe(name) not in {"_", "last"} else None,
-                )
-            )
+        _check_name(name)
         _make_logs(logs)
         if not _make(logs, name):
-            raise UsageError(
-                Fault(
-                    what=f"{logs / name} exists, and a run is never overwritten",
-                    where="--name",
-                    remedy=f"choose another --name, or remove {logs / name}",
-                )
-            )
+            raise _taken(logs / name)
         return cls(logs / name)
 
     @classmethod
@@ -145,6 +146,29 @@ class RunFolder:
         """For what writes to a path itself: `with folder.writing("model.keras") as path:
         model.save(path)`."""
         return written_whole(self.path / name)
+
+
+def _check_name(name: str) -> None:
+    if NAME.fullmatch(name) is None or len(name) > LONGEST_NAME or name == "last":
+        raise UsageError(
+            Fault(
+                what=f"{name!r} cannot be the name of a run",
+                where="--name",
+                expected=f"at most {LONGEST_NAME} letters, digits and ._=+-, first a letter or a digit; "
+                "not `last`, which stands for the newest run",
+                remedy=f"--name {safe(name)}" if safe(name) not in {"_", "last"} else None,
+            )
+        )
+
+
+def _taken(path: Path) -> UsageError:
+    return UsageError(
+        Fault(
+            what=f"{path} exists, and a run is never overwritten",
+            where="--name",
+            remedy=f"choose another --name, or remove {path}",
+        )
+    )
 
 
 def _make_logs(logs: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
+FAR_RATE = 10.0  # times the optimizer's default
 ROSE = 0.5  # of the start: above the noise of batches
 FEWEST = 5  # steps to a mean, for the last batch of an epoch may be a handful of examples
 # Validation behind training, beyond three standard errors: of accuracy and its like; else of what training gained
@@ -36,7 +37,8 @@ class Evidence:
     losses: of every batch, finite. guess_loss, fair_start: what guessing and a fair start cost, None where not known.
     train, judged, guessing: metrics on train, on `split`, and there without a model. learned: whether the metric beats
     guessing by two standard errors. predicted: the share of the most predicted class on `split`, None for numbers.
-    default_rate: of the optimizer, None for one that is not in the catalogue.
+    default_rate: of the optimizer, None for one that is not in the catalogue. own_loss: whether the loss is the user's,
+    of which it is not known what it asks for.
     """
 
     metric: str
@@ -54,6 +56,7 @@ class Evidence:
     learned: bool | None
     predicted: float | None = None
     standard_error: float = 0.0
+    own_loss: bool = False
 
     @property
     def settled(self) -> float:
@@ -105,7 +108,11 @@ def _not_learned(evidence: Evidence) -> Finding | None:
     if evidence.peak > start + ROSE * evidence.scale:
         rate = lower_rate(evidence.rate, evidence.default_rate)
         why = f"The loss rose from {start:.3g} to {evidence.peak:.3g}: the learning rate is too high."
-        remedy = f"Try {_spoken(rate, 'a lower rate')}."
+        return Finding("no_better_than_guessing", seen, why, f"Try {_spoken(rate, 'a lower rate')}.", rate)
+    if _far_rate(evidence):
+        rate = evidence.default_rate
+        why = f"The learning rate {evidence.rate:g} is {evidence.rate / rate:.3g} times the optimizer's default."
+        remedy = f"Try --lr {rate:g}; if that changes nothing, look at the data."
     elif start - end <= 0.1 * evidence.scale:
         rate = higher_rate(evidence.rate, evidence.default_rate)
         why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
@@ -122,7 +129,17 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         why = f"The loss {fall}, but the training metric is hardly better either: too few steps, or the inputs do not "
         why += "tell the targets."
         remedy = "Try more epochs; if that changes nothing, look at the data."
+    if evidence.own_loss:
+        remedy += (
+            f" Or your loss asks for something else than {evidence.metric} measures: then judge by the loss itself, "
+        )
+        remedy += "in epochs.csv."
     return Finding("no_better_than_guessing", seen, why, remedy, rate)
+
+
+def _far_rate(evidence: Evidence) -> bool:
+    rate, default = evidence.rate, evidence.default_rate
+    return rate is not None and default is not None and rate >= FAR_RATE * default
 
 
 def _rose(evidence: Evidence) -> Finding | None:

@@ -39,8 +39,8 @@ def set_up(threads: int) -> None:
 def _keep_freed_memory() -> None:
     """Has glibc reuse the memory of activations instead of handing it back after every step; elsewhere nothing.
 
-    Fresh pages cost more than arithmetic: without this a step on 64 images of 32x32 takes 8,500 page faults and 55 ms
-    instead of none and 37 ms (whether it does depends on what was allocated before, so a run would not repeat its speed).
+    Fresh pages cost more than arithmetic: a step on 64 images of 32x32 took 8,500 page faults and 55 ms, with this
+    none and 37 ms.
     """
     if platform.libc_ver()[0] != "glibc":
         return

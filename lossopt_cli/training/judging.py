@@ -120,6 +120,7 @@ def judge(
         learned=learned,
         predicted=share,
         standard_error=error,
+        own_loss=examination.objective.library == "user",
     )
     found = findings(evidence) if outcome.status == "done" else []
     return Judgement(split, learned, error, _sample(examination, plan, outcome), found)

@@ -17,7 +17,8 @@ from lossopt_cli.training.rules import Rule
 from lossopt_cli.training.state import State
 from lossopt_cli.training.tracing import Function, Untraceable, traced, verified
 
-STEPS_THAT_REPAY_A_TRACE = 100
+# A trace takes 0.04 to 0.25 s and repays itself after 8 to 26 steps (mlp and minicnn; adam, ftrl, muon).
+STEPS_THAT_REPAY_A_TRACE = 30
 PREDICTION_ROWS = 1024
 
 

@@ -24,7 +24,7 @@ IN_PLACE = {
     aten.neg.default: "neg_",
     aten.sqrt.default: "sqrt_",
     aten.rsqrt.default: "rsqrt_",
-    aten.square.default: "square_",
+    aten.pow.Tensor_Scalar: "pow_",
     aten.abs.default: "abs_",
     aten.exp.default: "exp_",
     aten.tanh.default: "tanh_",
@@ -50,6 +50,8 @@ FUNCTIONS = frozenset((
 ))
 # fmt: on
 METHODS = frozenset(("view", "expand"))
+# Nodes whose memory is not the graph's own.
+GIVEN = ("placeholder", "get_attr")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def in_place(graph: Graph) -> None:
         memory = tenants[operand.meta["value"].memory]
         read_again = any(place[user] > place[node] for tenant in memory for user in tenant.users)
         read_twice = any(other in memory and other is not operand for other in node.all_input_nodes)
-        if read_again or read_twice or any(tenant.op != "call_function" for tenant in memory):
+        if read_again or read_twice or any(tenant.op in GIVEN for tenant in memory):
             continue
         with graph.inserting_before(node):
             new = _in_place_call(graph, node, operand)

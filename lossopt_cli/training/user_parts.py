@@ -1,7 +1,7 @@
 """The user's own loss, model and data, built and checked before anything is trained."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,9 +58,26 @@ class UserLoss:
         """Calls it once on a first batch (y_pred must require a gradient); UsageError for whatever is wrong
         with it.
         """
-        with running(self.obj, f"{self.obj.name} cannot be called with (y_true, y_pred)"):
-            value = self.function(y_true, y_pred)
+        try:
+            with running(self.obj, f"{self.obj.name} cannot be called with (y_true, y_pred)"):
+                value = self.function(y_true, y_pred)
+        except UsageError as error:
+            given = f"y_true was {_array(y_true)}, y_pred {_array(y_pred)}"
+            if self.targets is None and _is_one_hot(y_true):
+                given += f"; y_true is one-hot, for class numbers: {self.obj.path.name}:{self.obj.name}:targets=integer"
+            faults = [fault if fault.remedy else replace(fault, remedy=given) for fault in error.faults]
+            raise UsageError(*faults) from error
         check_loss_value(value, len(y_pred), self.obj.name, self.obj.where or self.obj.reference, tuple(y_pred.shape))
+
+
+def _array(tensor: "torch.Tensor") -> str:
+    """`float32 of shape [32, 10]`."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"
+
+
+def _is_one_hot(y_true: "torch.Tensor") -> bool:
+    wide = y_true.ndim == 2 and y_true.shape[1] > 1
+    return wide and bool(((y_true == 0) | (y_true == 1)).all()) and bool((y_true.sum(dim=1) == 1).all())
 
 
 def make_loss(obj: UserObject, settings: Settings) -> UserLoss:

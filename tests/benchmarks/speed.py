@@ -9,7 +9,7 @@ that what else the machine does meets all of them alike. Tracing is not in the f
 import argparse
 import os
 import platform
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -105,7 +105,9 @@ def peak_megabytes(letter: str, contender: str) -> int:
 def print_peak(letter: str, contender: str) -> None:
     key, precision = ROWS[letter]
     MAKERS[contender](CASES[key], precision)()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    status = Path("/proc/self/status").read_text()
+    print(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024)
 
 
 def machine() -> str:
@@ -125,7 +127,7 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="0: the other tables only")
     parser.add_argument("--cases", default="abcd", help="of a, b, c, and d (c in bfloat16)")
     parser.add_argument("--optimizers", action="store_true", help="every optimizer against fit")
     parser.add_argument("--memory", action="store_true", help="peak memory, a process each")
@@ -138,13 +140,14 @@ def main() -> None:
 
     torch.set_num_threads(1)
     print(machine(), "\n")
-    compare(given.cases, given.rounds)
+    if given.rounds:
+        compare(given.cases, given.rounds)
     if given.optimizers:
-        compare_optimizers(given.rounds)
+        compare_optimizers(given.rounds or 5)
     if given.memory:
         print("Peak resident memory, MB, a process each, imports included:\n")
         rows = [
-            [ROWS[c][0] + ", " + ROWS[c][1], *(str(peak_megabytes(c, name)) for name in MAKERS)] for c in given.cases
+            [f"({ROWS[c][0]}) {ROWS[c][1]}", *(str(peak_megabytes(c, name)) for name in MAKERS)] for c in given.cases
         ]
         print_table(["", *MAKERS], rows)
 
