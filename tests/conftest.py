@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs so, and their children would inherit it: no test could press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 EXAMPLES = Path(__file__).parent / "examples"

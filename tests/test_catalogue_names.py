@@ -70,7 +70,7 @@ def test_nothing_is_near_nonsense():
 @pytest.mark.parametrize("kind", TABLES)
 def test_an_unknown_name_names_place_and_section(kind):
     with pytest.raises(UsageError) as unknown:
-        find(TABLES[kind], TABLES[kind][1].name + "x", kind, "mine.yaml:3:7")
+        find(TABLES[kind], TABLES[kind][1].name + "x", {"data": "data set"}.get(kind, kind), "mine.yaml:3:7")
     [fault] = unknown.value.faults
     assert fault.where == "mine.yaml:3:7"
     assert "lossopt list" in fault.expected

@@ -106,7 +106,7 @@ def train(
     began_at = time.perf_counter()
     initial = {split: examination.measure(state, split) for split in ("validation", "test")}
     if not initial["validation"]:
-        initial["train"] = examination.measure(state, "train")
+        initial = {"train": examination.measure(state, "train"), **initial}
     outcome = Outcome("done", state, state, {split: values for split, values in initial.items() if values})
     outcome.seconds["evaluate"] += time.perf_counter() - began_at
     recorder.began(outcome.initial)

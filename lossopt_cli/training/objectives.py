@@ -1,5 +1,6 @@
 """The loss function of a recipe: the library's own object, and where it pays the same formula in fewer kernels."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -41,6 +42,14 @@ def objective_of(config: Config, problem: Problem, user: UserLoss | None = None,
         return _user_objective(config, problem, user, activated)
     named = loss_named(config.loss.name, "--loss")
     fit = fit_of(named, problem.task, config.loss.settings, "--loss")
+    if problem.task == "regression" and (width := math.prod(problem.train.targets.shape[1:])) != 1:
+        raise UsageError(
+            Fault(
+                f"the targets are {width} numbers an example, and {named.name} is trained with one",
+                "--data",
+                "one number an example; a loss of your own (file.py:function) may take any shape",
+            )
+        )
     if problem.task == "regression" and (reason := fit.refuses(problem.train.targets)):
         what = f"{named.name} does not fit these targets: {reason}"
         raise UsageError(Fault(what, "--loss", remedy="take mse or mae"))
@@ -64,7 +73,7 @@ def objective_of(config: Config, problem: Problem, user: UserLoss | None = None,
 
 def _seen_by_loss(loss: LossFunction, problem: Problem, fit: Fit, read) -> LossFunction:
     """The loss of what it reads, from raw outputs: as they are, as probabilities, or in the target's own units."""
-    if fit.own_units and problem.target_deviation != 1.0:
+    if fit.own_units:
         deviation, mean = problem.target_deviation, problem.target_mean
         return lambda targets, raw: loss(targets, raw * deviation + mean)
     return (lambda targets, raw: loss(targets, read(raw))) if read else loss
