@@ -36,7 +36,7 @@ def report(result: Mapping, losses: np.ndarray, next_commands: Sequence[Next], w
 
 def rows(result: Mapping) -> tuple[list[str], list[list]]:
     """(columns, rows): a row a metric, always the same columns, blank where a run has none."""
-    metrics = _reported(result)
+    metrics = reported(result)
     guessed = _guessed(result)
     names = list(dict.fromkeys([*(name for split in SPLITS for name in metrics.get(split, {})), *guessed]))
     found = [[name, *(metrics.get(split, {}).get(name) for split in SPLITS), guessed.get(name)] for name in names]
@@ -75,7 +75,7 @@ def _curve(losses: np.ndarray, width: int) -> list[str]:
     return [f"{'loss of every batch':<{NAME}}{drawn}".rstrip(), f"{'':<{NAME}}{first}{middle}{last}"]
 
 
-def _reported(result: Mapping) -> Mapping:
+def reported(result: Mapping) -> Mapping:
     """The metrics of the weights that model.keras has: after the last epoch, or the best one's."""
     best = result["config"]["train"]["keep"] == "best" and "train" in result["metrics_best"]
     return result["metrics_best"] if best else result["metrics"]
@@ -87,7 +87,7 @@ def _guessed(result: Mapping) -> Mapping:
 
 
 def _table(result: Mapping, width: int) -> list[str]:
-    metrics, guessed = _reported(result), _guessed(result)
+    metrics, guessed = reported(result), _guessed(result)
     splits = [split for split in SPLITS if split in metrics]
     if not splits:
         return []
@@ -105,7 +105,7 @@ def _table(result: Mapping, width: int) -> list[str]:
 def _sure(result: Mapping) -> list[str]:
     """What these numbers are of, how far other examples may give others, and what one seed is worth."""
     sizes, said, examples = result["sizes"], [], result["examples"]
-    if _reported(result) is not result["metrics"]:
+    if reported(result) is not result["metrics"]:
         said.append(f"Weights of epoch {result['best_epoch']:g}, the best on {result['curve']['split']}.")
     if sample := result["sample"]:
         said.append(_interval(sample, sizes[sample["split"]], result))

@@ -14,7 +14,7 @@ from lossopt_cli.analysis import conditions
 from lossopt_cli.catalogue.metrics import METRICS
 from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.commands.labels import brief
-from lossopt_cli.commands.training_report import WIDTH, batch_losses, report, rows
+from lossopt_cli.commands.training_report import WIDTH, batch_losses, report, reported, rows
 from lossopt_cli.commands.training_screen import TrainingScreen
 from lossopt_cli.config.resolving import Resolved, resolve
 from lossopt_cli.config.schema import Config
@@ -189,7 +189,7 @@ def _names(problem: Problem) -> list[str]:
 
 
 def _values(result: Mapping) -> dict[str, float | None]:
-    splits = result["metrics"]
+    splits = reported(result)
     judged = splits.get("test") or splits.get("validation") or splits.get("train", {})
     names = ["loss", *(row.name for row in METRICS)]
     values: dict[str, float | None] = {

@@ -104,9 +104,7 @@ def train(
     outcome's status. Anything else is raised.
     """
     began_at = time.perf_counter()
-    initial = {split: examination.measure(state, split) for split in ("validation", "test")}
-    if not initial["validation"]:
-        initial = {"train": examination.measure(state, "train"), **initial}
+    initial = {split: examination.measure(state, split) for split in SPLITS}  # train first: its loss is the start
     outcome = Outcome("done", state, state, {split: values for split, values in initial.items() if values})
     outcome.seconds["evaluate"] += time.perf_counter() - began_at
     recorder.began(outcome.initial)

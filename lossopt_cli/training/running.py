@@ -136,6 +136,13 @@ def _plan(config: Config, problem: Problem, built: Build) -> Plan:
     if config.schedule is not None:
         rates = rate * multipliers(config.schedule.name, config.schedule.settings, steps, per_epoch)
     metric = config.train.metric or default_metric(problem.task)
+    if metric != "loss" and problem.task not in (row := metric_named(metric)).tasks:
+        raise UsageError(
+            Fault(f"{metric} is no metric of a {problem.task} task", "--metric", f"{' or '.join(row.tasks)}")
+        )
+    if config.schedule is not None and built.learning_rate is None:
+        what = f"{config.optimizer.name} keeps a learning rate of its own, which a schedule cannot set"
+        raise UsageError(Fault(what, "--schedule", remedy="drop the schedule, or let the optimizer take learning_rate"))
     higher = metric != "loss" and metric_named(metric).better == "higher"
     train_ = config.train
     return Plan(
