@@ -19,9 +19,9 @@ Which loss, which optimizer, which learning rate, and how sure are we?
   lossopt train                              one training, now (digits, 15 s)
   lossopt train --loss huber --opt sgd       another loss, another optimizer
   lossopt train --data mine.csv              your own table, or a folder
-  lossopt config show > mine.yaml            begin a config file
+  lossopt compare                            what the runs so far can tell
 
-  answer     train   plot
+  answer     train   evaluate   compare   plot
   look up    list losses | optimizers | models | data | schedules      config
   more       lossopt COMMAND --help         exit codes: lossopt --help
 """
@@ -53,7 +53,28 @@ COMMANDS = (
         "lossopt_cli.commands.train",
         "train",
     ),
+    Entry(
+        "evaluate",
+        "Answer",
+        "how good one trained model is, and where it errs",
+        "lossopt_cli.commands.evaluate",
+        "evaluate",
+    ),
+    Entry(
+        "compare",
+        "Answer",
+        "which recipe is better, by how much, how sure that is",
+        "lossopt_cli.commands.compare",
+        "compare",
+    ),
     Entry("plot", "Answer", "draw losses, to a file or the screen", "lossopt_cli.commands.plot", "plot"),
+    Entry(
+        "sweep",
+        "Answer",
+        "many trainings: recipes over learning rates and seeds",
+        "lossopt_cli.commands.sweep",
+        "sweep",
+    ),
     Entry(
         "list",
         "Look up",

@@ -1,5 +1,6 @@
 """What the shell offers for a value: names of the catalogue and config files. The tables load when asked."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,12 +59,27 @@ def config_files(incomplete: str) -> Offer:
     return [(path, "") for path in _paths(incomplete, (".yaml", ".yml"))]
 
 
+def runs(ctx: typer.Context, incomplete: str) -> Offer:
+    """`last`, the runs below --logs by name, and the folders on the way to others."""
+    logs = Path(ctx.params.get("logs") or os.environ.get("LOSSOPT_LOGS") or "logs")
+    found = sorted(logs.iterdir()) if logs.is_dir() else []
+    names = ["last", *(path.name for path in found if path.is_dir() and not path.name.startswith("."))]
+    offered = [name for name in names if name.startswith(incomplete)]
+    return [(name, "") for name in (*offered, *_paths(incomplete, ()))]
+
+
 def devices(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
 
 
 def precisions(incomplete: str) -> list[str]:
     return [name for name in ("float32", "bfloat16") if name.startswith(incomplete)]
+
+
+def plot_kinds(incomplete: str) -> Offer:
+    from lossopt_cli.analysis.figures.kinds import KINDS
+
+    return [(name, kind.sentence) for name, kind in KINDS.items() if name.startswith(incomplete)]
 
 
 def tables(incomplete: str) -> list[str]:

@@ -206,16 +206,13 @@ EntryName = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="one entry, in full", autocompletion=completion.entries),
 ]
-PlotKind = Annotated[
-    Literal["losses"], typer.Option("--kind", metavar="KIND", help="what to draw", rich_help_panel=RESULT)
-]
 Losses = Annotated[
     str | None,
     typer.Option(
         "--loss",
         "-l",
         metavar="NAME",
-        help="losses, with commas between",
+        help="losses to draw themselves, with commas between",
         rich_help_panel=RECIPE,
         autocompletion=completion.losses,
     ),
@@ -223,4 +220,90 @@ Losses = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="picture to write: .png, .svg, .pdf", rich_help_panel=RESULT),
+]
+
+SweepSource = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="CONFIG", help="a config file, or a folder of runs to add to", autocompletion=completion.config_files
+    ),
+]
+LossAxis = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        "-l",
+        metavar="NAMES",
+        help="mse,huber:delta=0.5: losses, with commas between",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.losses,
+    ),
+]
+OptimizerAxis = Annotated[
+    str | None,
+    typer.Option(
+        "--opt",
+        "--optimizer",
+        "-o",
+        metavar="NAMES",
+        help="sgd,sgd:momentum=0.9,adam; sgd:momentum=[0,0.9] is tuned",
+        rich_help_panel=RECIPE,
+        autocompletion=completion.optimizers,
+    ),
+]
+LearningRateAxis = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lr",
+        metavar="RATES",
+        help="auto (unless said), 0.01,0.1, 1e-4..1e-1, x0.1..x10, sgd=0.1..10; repeatable",
+        rich_help_panel=RECIPE,
+    ),
+]
+Seeds = Annotated[
+    str | None, typer.Option("--seeds", metavar="N", help="how many seeds (8 unless said)", rich_help_panel=TRAINING)
+]
+SeedAxis = Annotated[
+    str | None,
+    typer.Option("--seed", "-s", metavar="SEEDS", help="which seeds: 0..7, or 0,3,5", rich_help_panel=TRAINING),
+]
+SweepName = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="of the sweep's folder; an old one is added to", rich_help_panel=RESULT
+    ),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="train failed trials again", rich_help_panel=TRAINING)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="train more than 10,000 trials", rich_help_panel=TRAINING)]
+
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN", help="a run: its folder, a beginning of its name, or last", autocompletion=completion.runs
+    ),
+]
+Split = Annotated[
+    Literal["test", "validation", "train"] | None,
+    typer.Option("--split", metavar="SPLIT", help="test (unless said), validation or train", rich_help_panel=RESULT),
+]
+OtherData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="other data: a .csv file, a folder of images, one image, a name; all of it without --split",
+        rich_help_panel=RESULT,
+        autocompletion=completion.data,
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="FILE", help="csv to write: every prediction", rich_help_panel=RESULT),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="P", help="two classes: say the second above P", rich_help_panel=RESULT),
 ]

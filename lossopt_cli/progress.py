@@ -7,6 +7,7 @@ from lossopt_cli.console import Console, write
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 2.0
+COUNT_SECONDS = 2.0
 FEW_EPOCHS = 20
 BAR_WIDTH = 24
 
@@ -94,3 +95,29 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Counting:
+    """How many of many are done: a live line on a terminal, elsewhere a plain one in COUNT_SECONDS; nothing for what is
+    done at once."""
+
+    def __init__(self, console: Console, unit: str, clock: Callable[[], float] = time.monotonic):
+        self.console, self.unit, self.clock = console, unit, clock
+        self.told_at = clock()
+        self.on_screen = False
+
+    def told(self, done: int, count: int) -> None:
+        """done counts from the first call to the last, which clears the line."""
+        now = self.clock()
+        if done < count and now - self.told_at < (REDRAW_SECONDS if self.on_screen else COUNT_SECONDS):
+            return
+        text = f"{done:,} of {count:,} {self.unit}"
+        if self.on_screen:
+            write(self.console.err, "\r\x1b[K")
+            self.on_screen = False
+        if done < count and self.console.live:
+            write(self.console.err, text)
+            self.on_screen = True
+        elif done < count:
+            self.console.note(text)
+        self.told_at = now

@@ -7,12 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from lossopt_cli.analysis import escapes
+
 FORMATS = ("table", "json", "csv", "markdown", "latex")
-LATEX_SIGNS = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$",
-}  # fmt: skip
 
 
 def render_rows(format: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -102,7 +99,7 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]], cells: l
     rule = ["---:" if _is_numeric(rows, place) else "---" for place in range(len(columns))]
 
     def line(texts: Sequence[str]) -> str:
-        return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+        return "| " + " | ".join(map(escapes.markdown, texts)) + " |"
 
     return "\n".join(map(line, [columns, rule, *cells]))
 
@@ -112,7 +109,7 @@ def _latex(columns: Sequence[str], rows: Sequence[Sequence[object]], cells: list
     alignment = "".join("r" if _is_numeric(rows, place) else "l" for place in range(len(columns)))
 
     def line(texts: Sequence[str]) -> str:
-        return " & ".join("".join(LATEX_SIGNS.get(sign, sign) for sign in text) for text in texts) + r" \\"
+        return " & ".join(map(escapes.latex, texts)) + r" \\"
 
     body = [line(row) for row in cells]
     head = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", line(columns), r"\midrule"]

@@ -125,12 +125,18 @@ class Workbench:
         metric, higher = ("mae", False) if self.problem.task == "regression" else ("accuracy", True)
         return Plan(given.epochs, given.batch_size, given.seed, rates, metric, higher, **changes)
 
-    def train(self, program=None, state: State | None = None, rates=None, recorder=None, **changes) -> Outcome:
+    def train(
+        self, program=None, state: State | None = None, rates=None, recorder=None, stopping=None, **changes
+    ) -> Outcome:
         """`loop.train` from the start, or from a state."""
         program = program or self.program
-        examination = Examination(self.problem, self.built.objective, self.feeds, program)
         state = state or program.start()
-        return train(program, examination, self.plan(rates, **changes), recorder or Nobody(), state)
+        plan = self.plan(rates, **changes)
+        return train(program, self.examination(program), plan, recorder or Nobody(), state, stopping)
+
+    def examination(self, program=None) -> Examination:
+        size = self.config.train.batch_size
+        return Examination(self.problem, self.built.objective, self.feeds, program or self.program, size)
 
 
 def losses_of(outcome: Outcome) -> np.ndarray:

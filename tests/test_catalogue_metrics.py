@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics as theirs
 
 from lossopt_cli.catalogue import metrics
-from lossopt_cli.catalogue.metrics import METRICS, Outputs, compute, guessing, interval, wilson
+from lossopt_cli.catalogue.intervals import interval, wilson
+from lossopt_cli.catalogue.metrics import METRICS, Outputs, compute, guessing
 
 K = 4
 

@@ -277,6 +277,11 @@ FAULTS = {
         ["'no' in line 1", "39 more", "--loss cross_entropy"],
     ),
     "fractions for classes": (rows(X, Y), {"tasks": CLASSES}, ["holds fractions", "--loss mse"]),
+    "too large for float32": (
+        rows([*X[:5], "-1e200", *X[6:]], [*Y[:5], "1e39", *Y[6:]]),
+        {},
+        ["column 'column_0' has numbers of a size of 1e+200", "target 'column_1' has", "below 3.4e+38"],
+    ),
     "infinite target": (rows(X, [*Y[:5], "inf", *Y[6:]]), {}, ["infinite in line 6"]),
     "constant number": (rows(X, ["7.5"] * 40), {}, ["'7.5' in every row"]),
     "constant label": (rows(X, ["a"] * 40), {}, ["'a' in every row"]),

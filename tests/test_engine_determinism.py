@@ -176,6 +176,42 @@ def test_a_state_saved_at_an_epoch_and_loaded_elsewhere_goes_on_with_the_same_by
     assert rest.final == outcome.final
 
 
+class Stops:
+    """Ctrl-C once `step` steps are behind."""
+
+    def __init__(self, step: int):
+        self.step, self.cause = step, None
+
+    def began(self, initial) -> None: ...
+
+    def evaluated(self, evaluation) -> None: ...
+
+    def stepped(self, step, steps, loss) -> None:
+        self.cause = KeyboardInterrupt() if step == self.step else None
+
+
+WAYS = [("nadam", "program"), ("nadam", "plain"), ("torch.SGD:momentum=0.9", "program"), ("adam:use_ema=true", "plain")]
+
+
+@pytest.mark.parametrize("step", [1, 5, 6, 9])
+@pytest.mark.parametrize(("recipe", "way"), WAYS)
+def test_a_state_saved_between_two_steps_goes_on_with_the_same_bytes(recipe, way, step, tmp_path, monkeypatch):
+    """Six steps are an epoch, and the last batch of it is smaller."""
+    monkeypatch.setattr("lossopt_cli.training.loop.PROGRESS_SECONDS", -1.0)  # tells of every step
+    through, half, resumed = (bench_of(recipe, epochs=2) for _ in range(3))
+    outcome, stops = through.train(getattr(through, way)), Stops(step)
+    stopped = half.train(getattr(half, way), recorder=stops, stopping=stops)
+    assert (stopped.status, stopped.state.step) == ("interrupted", step)
+    stopped.trained.save(tmp_path)
+    rest = resumed.train(getattr(resumed, way), State.load(tmp_path))
+    assert losses_of(stopped).tolist() + losses_of(rest).tolist() == losses_of(outcome).tolist()
+    assert_same_state(rest.trained, outcome.trained)
+    assert rest.final == outcome.final
+    assert [e.metrics["validation"] for e in rest.evaluations] == [
+        e.metrics["validation"] for e in outcome.evaluations if e.step > step
+    ]
+
+
 @pytest.mark.parametrize("recipe", ["adam", "momentum", "nadam"])
 def test_the_plain_path_resumes_with_the_same_bytes(recipe, tmp_path):
     through, half, resumed = (bench_of(recipe, epochs=epochs) for epochs in (3, 2, 3))

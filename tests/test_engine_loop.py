@@ -151,6 +151,21 @@ def test_penalties_of_layers_are_counted_as_keras_counts_them(written, way):
     np.testing.assert_allclose(losses, wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("way", ["program", "plain"])
+def test_losses_before_after_and_between_the_steps_count_the_same_penalties(written, way):
+    """At rate 0 nothing moves: the mean loss of the batches is the loss of the whole split, and both are Keras's."""
+    bench = written(PENALISED, epochs=1)
+    outcome = bench.train(getattr(bench, way), rates=np.zeros(5))
+    seen = outcome.evaluations[0].metrics["train"]["loss"]
+    assert outcome.initial["train"]["loss"] == pytest.approx(seen, rel=1e-5)
+    assert outcome.final["train"]["loss"] == pytest.approx(seen, rel=1e-5)
+    model = bench.built.model
+    model.compile(loss=bench.built.objective.reference)
+    validation = bench.feeds["validation"]
+    wanted = model.evaluate(validation.inputs, validation.targets, batch_size=8, verbose=0)
+    assert outcome.final["validation"]["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
 FROZEN = """
 def make(units):
     frozen = keras.layers.Dense(5, trainable=False, name="frozen")
@@ -192,13 +207,16 @@ DROPS = {
 
 @pytest.mark.parametrize("kind", DROPS)
 def test_a_model_that_draws_from_elsewhere_takes_the_plain_path_and_repeats(written, kind):
-    """Seeded by (seed, epoch): the same bytes twice, other numbers in each epoch, and through a resume."""
+    """Seeded by (seed, step): the same bytes twice, other numbers in each step, and on from within an epoch."""
     code, pure = DROPS[kind]
-    benches = [written(IMPURE.format(drop=code), epochs=3) for _ in range(2)]
+    benches = [written(IMPURE.format(drop=code), epochs=3) for _ in range(4)]
     assert is_pure(benches[0].program, *benches[0].batches(1)[0]) == pure
-    first, second = [losses_of(bench.train(bench.plain)) for bench in benches]
+    first, second = [losses_of(bench.train(bench.plain)) for bench in benches[:2]]
     assert first.tolist() == second.tolist()
     assert len(set(first.tolist())) == 15
+    stopped = benches[2].train(benches[2].plain, recorder=Stops(7), evaluate_every=7)
+    rest = benches[3].train(benches[3].plain, stopped.trained)
+    assert losses_of(rest).tolist() == first[7:].tolist()
 
 
 @pytest.mark.parametrize("model", ["mlp", "minicnn"])
@@ -273,7 +291,10 @@ def test_an_empty_split_is_left_out(empty):
 
 
 class Stops:
-    """A person at the keyboard, after the second epoch."""
+    """A person at the keyboard, after so many steps."""
+
+    def __init__(self, step: int):
+        self.step = step
 
     def began(self, initial):
         pass
@@ -282,12 +303,12 @@ class Stops:
         pass
 
     def evaluated(self, evaluation):
-        if evaluation.step == 10:
+        if evaluation.step == self.step:
             raise KeyboardInterrupt
 
 
 def test_an_interruption_between_two_steps_is_a_result():
-    outcome = bench_of(epochs=5).train(recorder=Stops())
+    outcome = bench_of(epochs=5).train(recorder=Stops(10))
     assert (outcome.status, outcome.state.step) == ("interrupted", 10)
     assert isinstance(outcome.stopped_by, KeyboardInterrupt)
     assert set(outcome.final) == {"train", "validation", "test"}

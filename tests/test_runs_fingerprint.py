@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lossopt_cli.config.resolving import resolve
 from lossopt_cli.config.schema import Config
+from lossopt_cli.data.trial import load_trial
 from lossopt_cli.errors import UsageError
 from lossopt_cli.runs.fingerprint import canonical, code_hash, problem_hash, setting_hash, trial_hash
 
@@ -35,7 +37,8 @@ CHANGES = [
     ("data.path", None, False, False, False),
     ("train.seed", 1, True, False, False),
     ("optimizer.learning_rate", 0.02, True, False, False),
-    ("optimizer.name", "momentum", True, False, False),
+    ("optimizer.name", "momentum", False, False, False),
+    ("optimizer.name", "nesterov", True, False, False),
     ("loss.delta", 1.0, True, False, False),
     ("schedule", None, True, False, False),
     ("schedule.warmup_epochs", 2, True, False, False),
@@ -183,15 +186,82 @@ def test_the_hash_of_a_config_does_not_move():
     none = dict.fromkeys(("header", "missing", "image_size", "split", "split_method", "classes", "limit"))
     data = {"name": "digits", "target": None, "task": None, "split_seed": None, "settings": None, **none}
     train = {"epochs": 1, "batch_size": 2, "precision": None, "evaluate_every": None, "keep": None}
+    clipping = dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"))
+    averaging = {"use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None}
+    large = dict.fromkeys(("loss_scale_factor", "gradient_accumulation_steps"))
+    sgd = {"learning_rate": 0.01, "momentum": 0, "nesterov": False, "weight_decay": None}
     tree = {
-        "scheme": 1,
+        "scheme": 2,
         "problem": {"data": data, "metric": None},
         "setting": {"model": None, "head_units": None, "scale_target": True, "train": train},
-        "recipe": {"loss": {"name": "mse"}, "optimizer": {"name": "sgd"}, "schedule": None},
+        "recipe": {
+            "loss": {"name": "mse"},
+            "optimizer": {"name": "keras.SGD", **sgd, **clipping, **averaging, **large},
+            "schedule": None,
+        },
         "seed": 0,
     }
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
-    assert trial_hash(tiny, {}) == hashlib.sha256(text.encode()).hexdigest()[:16] == "ccb0aec2c230e120"
+    assert trial_hash(tiny, {}) == hashlib.sha256(text.encode()).hexdigest()[:16] == "4033f4af78384ec1"
+
+
+def trial(data: str, *typed: str) -> str:
+    """The hash of the trial that a command line means."""
+    flags = {"data": data} | {word.partition("=")[0]: word.partition("=")[2] for word in typed if "." not in word[:6]}
+    resolved = resolve(None, {}, flags, [word for word in typed if "." in word[:6]])
+    return load_trial(resolved, lambda text: None)[0].hash
+
+
+ALIKE = [
+    ("iris", ["optimizer=momentum"], ["optimizer=sgd:momentum=0.9"]),
+    ("iris", ["optimizer=nesterov"], ["optimizer=sgd:momentum=0.9:nesterov=true"]),
+    ("iris", ["optimizer=nesterov"], ["optimizer=momentum:nesterov=true"]),
+    ("iris", ["loss=cross_entropy"], ["loss=sparse_categorical_crossentropy"]),
+    ("iris", ["loss=cross_entropy:label_smoothing=0.1"], ["loss=categorical_crossentropy:label_smoothing=0.1"]),
+    ("breast_cancer", [], ["loss=binary_crossentropy"]),
+    ("iris", [], ["schedule=constant"]),
+    ("iris", [], ["data.limit=150"]),
+    ("iris", [], ["train.evaluate_every=4"]),
+    ("diabetes", [], ["data.split_method=random"]),
+    ("table.csv", [], ["data.header=true"]),
+    ("table.csv", [], ["data.missing=mean"]),
+    ("table.csv", [], ["target=y"]),
+]
+UNLIKE = [
+    ("iris", ["optimizer=momentum"], ["optimizer=momentum:momentum=0.8"]),
+    ("iris", ["loss=cross_entropy"], ["loss=categorical_crossentropy"]),
+    ("iris", [], ["schedule=constant:warmup_epochs=1"]),
+    ("iris", [], ["data.limit=149"]),
+    ("iris", [], ["train.evaluate_every=2"]),
+    ("iris", [], ["data.split_method=random"]),
+    ("table.csv", [], ["target=a"]),
+]
+
+
+@pytest.fixture
+def a_table(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "table.csv").write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(50)))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("data", "one", "other"), ALIKE)
+def test_one_trial_in_two_spellings(a_table, data: str, one: list[str], other: list[str]):
+    """105 of the 150 rows of iris are trained in batches of 32: four steps are an epoch."""
+    assert trial(data, *one) == trial(data, *other)
+
+
+@pytest.mark.parametrize(("data", "one", "other"), UNLIKE)
+def test_two_trials_that_look_alike(a_table, data: str, one: list[str], other: list[str]):
+    assert trial(data, *one) != trial(data, *other)
+
+
+def test_the_head_that_a_loss_needs_is_part_of_the_setting():
+    """One unit for two classes with cross_entropy, two units with mse."""
+    settings = []
+    for loss in ("cross_entropy", "binary_crossentropy", "categorical_crossentropy"):
+        resolved = resolve(None, {}, {"data": "breast_cancer", "loss": loss}, [])
+        settings.append(load_trial(resolved, lambda text: None)[0].setting)
+    assert settings[0] == settings[1] != settings[2]
 
 
 def test_what_has_no_canonical_form_is_refused():

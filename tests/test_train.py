@@ -103,7 +103,7 @@ def test_a_divergence_is_a_result_with_step_cause_and_last_finite_loss(train, ra
 
 def test_a_first_loss_that_is_not_finite_is_not_blamed_on_the_rate(train, tmp_path):
     table = tmp_path / "huge.csv"
-    table.write_text("a,y\n" + "".join(f"{n},{n}e37\n" for n in range(1, 60)))
+    table.write_text("a,y\n" + "".join(f"{n},{n}e36\n" for n in range(1, 60)))
     run = train("--data", table, "--loss", "mse", "--set", "data.scale_target=false")
     assert run.code == 5
     assert "it is not the learning rate" in " ".join(run.out.split())
@@ -244,7 +244,7 @@ def test_the_curve_has_its_ends_below_its_ends(count):
     drawn, ends = report(result_like(metrics={}), np.linspace(2.0, 1.0, count), [], 80).splitlines()[:2]
     assert ends.strip().startswith("2.000")
     assert ends.endswith("1.000")
-    assert f" {count} steps " in ends
+    assert f" {count:,} steps " in ends
     assert drawn.index("█") == ends.index("2.000")
     assert len(ends) <= 80
 

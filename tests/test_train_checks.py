@@ -1,12 +1,15 @@
-"""The five checks of a run: each sees its ailment, says what to change, and is silent without it."""
+"""The six checks of a run: each sees its ailment, says what to change, and is silent without it."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_problems import Workbench, config_of, problem_of
 
 from lossopt_cli.catalogue.losses import LOSSES
 from lossopt_cli.training.checks import Evidence, findings, higher_rate, lower_rate
+from lossopt_cli.training.judging import guess_of, judge
 
 HEALTHY = Evidence(
     metric="accuracy",
@@ -20,6 +23,7 @@ HEALTHY = Evidence(
     losses=np.linspace(2.3, 0.2, 200),
     train={"accuracy": 0.97, "loss": 0.2},
     judged={"accuracy": 0.95, "loss": 0.25},
+    examples=500,
     guessing={"accuracy": 0.1},
     learned=True,
     predicted=0.12,
@@ -110,6 +114,24 @@ AILING = {
         "Training accuracy 1, validation only 0.7",
         None,
     ),
+    "one class in validation": (
+        replace(HEALTHY, metric="auc", learned=None, judged={"auc": math.nan}, guessing={"auc": math.nan}, train={}),
+        "metric_undefined",
+        "learned anything is not known. On the 500 examples of validation auc is not defined",
+        None,
+    ),
+    "one example to validate": (
+        replace(NUMBERS, learned=None, examples=1, standard_error=None),
+        "metric_undefined",
+        "Validation has one example, which shows no spread. Give validation more examples",
+        None,
+    ),
+    "of the best epoch": (
+        replace(AT_GUESSING, best_epoch=3.0),
+        "no_better_than_guessing",
+        "Validation accuracy 0.1 at the best epoch, 3: no better than guessing (0.1)",
+        0.01,
+    ),
     "numbers by heart": (replace(NUMBERS, train={"mae": 5.0}), "overfitting", "Training mae 5", None),
 }
 SOUND = {
@@ -193,6 +215,56 @@ def test_a_quantile_judged_by_mae_is_told_that_the_loss_may_ask_for_something_el
     run = train("--data", "diabetes", "--loss", f"{tmp_path / 'own.py'}:pinball", "--opt", "sgd", "--epochs", 20)
     assert [warning["name"] for warning in run.result["warnings"]] == ["no_better_than_guessing"]
     assert "your loss asks for something else than mae measures" in " ".join(run.out.split())
+
+
+@pytest.mark.parametrize(("keep", "learned"), [("last", False), ("best", True)])
+def test_the_judgement_is_of_the_weights_that_are_reported(keep, learned):
+    """Rates that ruin the second half: the best weights have learned, and the last have not."""
+    config = config_of("regression", None, "adam", epochs=12, learning_rate=0.03)
+    bench = Workbench(config, problem_of("regression", sizes=(200, 100, 50)))
+    rates = np.where(np.arange(300) < 150, 0.03, 30.0)
+    outcome = bench.train(rates=rates, keep_best=keep == "best")
+    plan, examination = bench.plan(rates), bench.examination()
+    guess = guess_of(examination, bench.program.start())
+    judgement = judge(examination, plan, outcome, guess, config, 0.03)
+    assert judgement.learned is learned
+    assert judgement.sample.value == outcome.reported[0]["test"]["mae"]
+    assert judgement.sample.low < judgement.sample.value < judgement.sample.high
+    assert ("no_better_than_guessing" in [found.name for found in judgement.found]) is not learned
+
+
+ONE_CLASS_LEFT = "a,y\n" + "".join(f"{n % 7},{'yes' if n == 3 else 'no'}\n" for n in range(40))
+
+
+@pytest.mark.parametrize(
+    ("rows", "typed", "words"),
+    [
+        (ONE_CLASS_LEFT, ("--metric", "auc"), "On the 8 examples of validation auc is not defined"),
+        ("a,y\n" + "".join(f"{n},{n % 5}.5\n" for n in range(5)), ("--metric", "mae"), "Validation has one example"),
+        ("a,y\n" + "".join(f"{n},{n % 5}.5\n" for n in range(5)), ("--metric", "r2"), "Validation has one example"),
+    ],
+)
+def test_what_validation_cannot_tell_is_not_known_and_not_a_failure(train, tmp_path, rows, typed, words):
+    (tmp_path / "few.csv").write_text(rows)
+    run = train("--data", tmp_path / "few.csv", *typed, "--epochs", 2)
+    assert run.code == 0, run.err
+    assert run.result["learned"] is None
+    assert run.result["standard_error"] is None
+    assert "Whether this run learned anything is not known." in " ".join(run.out.split())
+    assert words in " ".join(run.out.split())
+
+
+def test_batches_that_nobody_asked_for_are_cut_to_few_rows(train, tmp_path):
+    """10 rows leave 7 to train on."""
+    (tmp_path / "few.csv").write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(10)))
+    run = train("--data", tmp_path / "few.csv", "--epochs", 1)
+    assert run.code == 0, run.err
+    assert run.result["config"]["train"]["batch_size"] == 2
+    assert "batches of 2, since only 7 examples train; --batch-size takes another size" in run.err
+    assert "on 1 row: how it does on other rows cannot be said" in " ".join(run.out.split())
+    refused = train("--data", tmp_path / "few.csv", "--batch-size", 32)
+    assert refused.code == 2
+    assert "--batch-size 2" in refused.err
 
 
 REGRESSION = [row.name for row in LOSSES if "regression" in row.tasks]

@@ -109,6 +109,15 @@ BAD = {
     "no epochs": (["--epochs", "0"], ["--epochs", "0"]),
     "no seed": (["--seed", "-1"], ["--seed", "-1"]),
     "a batch larger than the data": (["--data", "iris", "--batch-size", "1000"], ["--batch-size", "1000", "105"]),
+    "a metric that the loss does not give": (
+        ["--data", "iris", "--loss", "hinge", "--metric", "cross_entropy"],
+        ["hinge gives no cross_entropy", "--metric", "loss, accuracy, macro_f1"],
+    ),
+    "a metric of another task": (["--data", "iris", "--metric", "mae"], ["mae is no metric of a multiclass task"]),
+    "normalising single rows": (
+        ["--data", "iris", "--model", "mlp:batch_norm=true", "--batch-size", 1],
+        ["--batch-size", "2 or more", "nothing could be learned"],
+    ),
     "a device that is not there": (["--device", "cuda:99"], ["--device", "cuda:99", "cpu"]),
     "no device": (["--device", "abacus"], ["--device", "abacus", "cuda"]),
     "a name that is no name": (["--name", "a/b", "--data", "iris"], ["--name", "a/b"]),

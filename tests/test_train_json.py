@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 IRIS = ("--data", "iris", "--epochs", 2)
@@ -14,7 +15,7 @@ FIELDS = [
     "schema_version", "run_dir", "status", "reason", "learned", "task", "metric", "loss",
     "optimizer", "seed", "epochs", "best_epoch", "metrics", "metrics_best", "guessing", "initial",
     "seconds", "timing", "examples_per_second", "engine", "device", "config", "curve", "trial",
-    "problem", "setting", "warnings", "environment",
+    "problem", "setting", "warnings", "environment", "initial_outputs", "role",
 ]  # fmt: skip
 
 
@@ -157,3 +158,17 @@ def test_a_run_in_a_shell_script(tmp_path):
     assert done.stdout.startswith("logs/iris-mlp-cross_entropy-adam-lr0.001-s0-")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_trials_of_a_seed_say_the_same_of_their_first_rows_before_the_first_step(train):
+    """Two rows of three raw outputs, whatever trains them, and other ones of another seed."""
+    first = train(*IRIS).result
+    assert (np.shape(first["initial_outputs"]), first["role"]) == ((2, 3), None)
+    assert train(*IRIS, "--opt", "sgd", "--loss", "mse").result["initial_outputs"] == first["initial_outputs"]
+    other = train(*IRIS, "--seed", 1).result["initial_outputs"]
+    assert np.abs(np.subtract(other, first["initial_outputs"])).min() > 1e-3
+
+
+def test_without_validation_the_first_rows_are_of_the_training_data(train):
+    run = train(*IRIS, "--set", "data.split=[1, 0, 0]")
+    assert np.shape(run.result["initial_outputs"]) == (2, 3)

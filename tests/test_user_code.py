@@ -694,21 +694,23 @@ def test_the_parts_of_a_quadratic_form_reach_its_minimum():
     assert variable.detach().numpy() == pytest.approx([3.0, -2.0], abs=1e-3)
 
 
-def test_copies_are_the_bytes_that_ran_and_names_are_numbered(tmp_path):
-    folders = [tmp_path / name for name in ("a", "b")]
+def test_copies_are_the_bytes_that_ran_and_find_their_own_neighbours(tmp_path):
+    """Two folders with files of the same names; and again where the folders have one name, too."""
+    folders = [tmp_path / "a" / "parts", tmp_path / "b" / "parts"]
     objects = []
     for number, folder in enumerate(folders):
-        folder.mkdir()
+        folder.mkdir(parents=True)
         written(folder, f"N = {number}\n", "my_copied_parts.py")
-        written(folder, f"import my_copied_parts\ndef f(): return {number}\n")
+        written(folder, "import my_copied_parts\ndef f(): return my_copied_parts.N\n")
         objects.append(load_object(str(folder / "mine.py") + ":f", None, tmp_path))
     written(folders[0], "changed = True\n")
     kept = keep_copies(objects, tmp_path / "run")
-    assert [kept[o.reference]["file"] for o in objects] == ["code/mine.py", "code/mine-2.py"]
-    for obj in objects:
+    assert [kept[o.reference]["file"] for o in objects] == ["code/parts/mine.py", "code/parts-2/mine.py"]
+    for number, obj in enumerate(objects):
         copy = tmp_path / "run" / kept[obj.reference]["file"]
         assert hashlib.sha256(copy.read_bytes()).hexdigest() == kept[obj.reference]["sha256"] == obj.sha256
-    assert set(kept[objects[1].reference]["neighbours"]) == {"code/my_copied_parts-2.py"}
+        assert load_object(f"{copy}:f", None, tmp_path).value() == number
+    assert set(kept[objects[1].reference]["neighbours"]) == {"code/parts-2/my_copied_parts.py"}
 
 
 def test_two_objects_of_one_file_are_one_copy(tmp_path):

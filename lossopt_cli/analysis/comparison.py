@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lossopt_cli.runs.records import LeftOut
+
 Standing = Literal["best", "tied", "worse", "not_tuned", "lost"]
 Edge = Literal["lowest", "highest", "stability"]
 VerdictKind = Literal[
@@ -30,10 +32,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Arm:
-    """The trials of one recipe at one learning rate, in order of their seeds; copies of a trial are one.
+    """The trials of one recipe at one learning rate, in order of their seeds; copies of a trial are one, their mean.
 
     scores: on the compared split. chosen_by: on validation (None for each seed without one). lost: as DESIGN 5 says.
-    initial: the score at step 0 on the compared split. times: epochs to the target, infinity for never.
+    initial: the score at step 0 on the compared split. times, step_times: epochs and steps to the target, infinity for
+    never; empty where there is no target, or where the curves are of another metric than the compared one. areas: the
+    mean height of the curve of the run's own metric, of a lost trial its value at step 0. seconds: of training.
     """
 
     learning_rate: float | None
@@ -45,6 +49,14 @@ class Arm:
     times: tuple[float, ...]
     relapses: tuple[float | None, ...]
     folders: tuple[Path, ...]
+    step_times: tuple[float, ...] = ()
+    areas: tuple[float | None, ...] = ()
+    seconds: tuple[float | None, ...] = ()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether most of its seeds are."""
+        return sum(self.lost) > len(self.lost) / 2
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,12 @@ class RecipeResult:
     seeds that are not lost, worst_relapse their largest. at_default: mean at the optimizer's default rate.
     time_to_target_epochs: the median, lost trials as infinity. seconds: mean training seconds, None where rule 10
     forbids. best_of_k: expected best of k of all trials, by k.
+
+    rank: 1 + the number of recipes that are better by rule 8, so ties share it; None where the recipe is not judged.
+    What chooses among rates is of validation: safe_window_decades, sensitivity and best_of_k are of the values that the
+    rate was chosen by (of the scores where there is no validation). room: of the rates where any seed was lost, the
+    smallest above the chosen one. time_to_target_seconds: the median; None where rule 10 forbids, infinity for never.
+    sample: of a single run, where its metric may lie on other examples; None for several.
     """
 
     name: str
@@ -116,6 +134,8 @@ class RecipeResult:
     best_of_k: Mapping[int, float]
     seconds: float | None
     is_baseline: bool = False
+    time_to_target_seconds: float | None = None
+    sample: Interval | None = None
 
     @property
     def arm(self) -> Arm:
@@ -140,15 +160,6 @@ class OtherMetric:
     worse: tuple[str, ...]
     order: tuple[str, ...]
     changes: bool
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A folder that is not compared, and why, in a few words."""
-
-    folder: Path
-    kind: Literal["running", "interrupted", "failed", "unreadable", "copy", "no_metric", "other_problem"]
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,13 @@ class Sentence:
 @dataclass(frozen=True)
 class Comparison:
     """Everything that table, figure, verdict and JSON show of one problem. recipes: the best first; those not tuned
-    stand where their mean puts them, lost ones last. refused: why nothing is ranked (rule 4), or None."""
+    stand where their mean puts them, lost ones last. refused: why nothing is ranked (rule 4), or None.
+
+    counts: whether the metric counts predictions (accuracy, macro_f1), so that its deviation has a floor. weights:
+    `last`, `best` or both, as `train.keep` says. standard_error: of the metric of one run of the best recipe on this
+    sample of examples. time_pairs: of the logarithms of the epochs to the target, for every pair of recipes (positive:
+    a is faster; different: claimed by rule 8); empty where there is no target. left_out: copies, which count once, and
+    runs that did not record the metric."""
 
     problem: str
     data: str
@@ -207,6 +224,8 @@ class Comparison:
     refused: str | None
     warnings: tuple[str, ...]
     folders: tuple[Path, ...]
+    time_pairs: tuple[Difference, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def judged(self) -> bool:

@@ -2,13 +2,15 @@
 
 condition   = all ("or" all)*
 all         = comparison ("and" comparison)*
-comparison  = NAME ("<" | "<=" | ">" | ">=" | "==" | "!=") NUMBER, or with the number first
+comparison  = NAME ("<" | "<=" | ">" | ">=" | "==" | "!=") NUMBER, or with the number first, or WORD
+
+A WORD stands alone and holds or not; a command says which ones it has.
 """
 
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lossopt_cli.catalogue.lookup import nearest
@@ -25,6 +27,7 @@ SIGNS = {
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _COMPARISON = re.compile(rf"\s*([A-Za-z_][\w.]*|{_NUMBER})\s*(<=|>=|==|!=|<|>)\s*([A-Za-z_][\w.]*|{_NUMBER})\s*")
+_WORD = re.compile(r"\s*([A-Za-z_]\w*)\s*")
 FORM = "comparisons such as 'accuracy < 0.9', joined by `and` or `or`"
 
 
@@ -47,11 +50,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Word:
+    """name, alone: holds where its value is not 0; what is not known does not hold, for a word is a claim."""
+
+    name: str
+
+    def holds(self, values: Mapping[str, float | None]) -> bool:
+        return bool(values[self.name])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
 class Condition:
     """Alternatives, each of which is comparisons that must hold together."""
 
     text: str
-    alternatives: tuple[tuple[Comparison, ...], ...]
+    alternatives: tuple[tuple[Comparison | Word, ...], ...]
 
     @property
     def names(self) -> list[str]:
@@ -69,18 +85,24 @@ class Condition:
         return any(all(one.holds(values) for one in together) for together in self.alternatives)
 
 
-def parse(text: str, where: str = "--fail-if") -> Condition:
-    """The condition that the text says. UsageError where it says none."""
+def parse(text: str, where: str = "--fail-if", words: Sequence[str] = ()) -> Condition:
+    """The condition that the text says; words: those that may stand alone. UsageError where it says none."""
     alternatives = []
     for side in re.split(r"\bor\b", text):
-        together = []
-        for piece in re.split(r"\band\b", side):
-            match = _COMPARISON.fullmatch(piece)
-            if match is None:
-                raise UsageError(Fault(f"cannot read {piece.strip()!r}", where, FORM))
-            together.append(_comparison(*match.groups(), where=where))
+        together = [_read(piece, where, words) for piece in re.split(r"\band\b", side)]
         alternatives.append(tuple(together))
     return Condition(text, tuple(alternatives))
+
+
+def _read(piece: str, where: str, words: Sequence[str]) -> Comparison | Word:
+    alone = _WORD.fullmatch(piece)
+    if alone is not None and alone[1] in words:
+        return Word(alone[1])
+    match = _COMPARISON.fullmatch(piece)
+    if match is None:
+        expected = FORM + "".join(f", or {word!r}" for word in words)
+        raise UsageError(Fault(f"cannot read {piece.strip()!r}", where, expected))
+    return _comparison(*match.groups(), where=where)
 
 
 def _comparison(left: str, sign: str, right: str, where: str) -> Comparison:

@@ -72,7 +72,9 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
 
 def value_fault(setting: Setting, value: Value, where: str | None = None) -> Fault | None:
     """What is wrong with this value of this setting; None where nothing is."""
-    if (value is None and setting.default is None) or any(_same(value, c) for c in setting.choices):
+    if value is None and setting.may_be_null:
+        return None
+    if any(_same(value, c) for c in setting.choices):
         return None
     if setting.choices:
         wanted = " or ".join(_spell(c) for c in setting.choices)
@@ -183,6 +185,6 @@ def _wanted(setting: Setting) -> str:
         [
             words,
             *([" and ".join(bounds)] if bounds else []),
-            *(["or null"] if setting.default is None else []),
+            *(["or null"] if setting.may_be_null else []),
         ]
     )

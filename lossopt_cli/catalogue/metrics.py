@@ -1,4 +1,4 @@
-"""Metrics in plain NumPy, float64, equal to scikit-learn's; what guessing scores; how sure a sample is."""
+"""Metrics in plain NumPy, float64, equal to scikit-learn's; what guessing scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -141,41 +141,6 @@ def guessing(task: Task, train_targets: np.ndarray, targets: np.ndarray) -> dict
     )
 
 
-def interval(
-    metric: str, outputs: Outputs, confidence: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Where the metric may lie on other examples of the same kind: (low, high).
-
-    Accuracy: Wilson's score interval (Wilson 1927). Others: the percentile bootstrap (Efron 1979) of `draws`
-    samples, drawn with `seed`. The model is taken as given: another training seed is another matter.
-    """
-    if metric == "accuracy":
-        return wilson(int(np.sum(outputs.predicted == outputs.targets)), len(outputs), confidence)
-    generator = np.random.default_rng(seed)
-    size = len(outputs)
-    samples = (generator.integers(0, size, size) for _ in range(draws if size else 0))
-    values = [_COMPUTED[metric](outputs.take(rows)) for rows in samples]
-    finite = np.array([value for value in values if np.isfinite(value)])
-    if len(finite) < 2:
-        return np.nan, np.nan
-    low, high = np.quantile(finite, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
-    return float(low), float(high)
-
-
-def wilson(right: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """(p + z^2/2n -+ z sqrt(p (1-p)/n + z^2/4n^2)) / (1 + z^2/n), p = right / n: always within 0 and 1."""
-    if count == 0:
-        return np.nan, np.nan
-    from statistics import NormalDist
-
-    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
-    share, square = right / count, z * z / count
-    middle = share + square / 2.0
-    half = z * np.sqrt(share * (1.0 - share) / count + square / (4.0 * count))
-    low, high = (middle - half) / (1.0 + square), (middle + half) / (1.0 + square)
-    return float(max(low, 0.0)), float(min(high, 1.0))
-
-
 def _is_defined(row: MetricRow, outputs: Outputs) -> bool:
     if outputs.task not in row.tasks:
         return False
@@ -200,17 +165,24 @@ def _macro_f1(outputs: Outputs) -> float:
     return float(np.mean(hits[sizes > 0] / sizes[sizes > 0]))
 
 
-def _cross_entropy(outputs: Outputs) -> float:
-    if not len(outputs):
-        return np.nan
+def surprises(outputs: Outputs) -> np.ndarray:
+    """-ln p of the right class of every example, [N]."""
     right = outputs.probabilities[np.arange(len(outputs)), outputs.targets]
-    return float(-np.mean(np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY))))
+    return -np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY))
+
+
+def _cross_entropy(outputs: Outputs) -> float:
+    return float(np.mean(surprises(outputs))) if len(outputs) else np.nan
+
+
+def ranked_by(outputs: Outputs) -> np.ndarray:
+    """A score of class 1 of every example, monotone in its probability."""
+    return outputs.probabilities[:, 1] if outputs.scores is None else outputs.scores
 
 
 def _auc(outputs: Outputs) -> float:
     """By ranks (Mann & Whitney 1947); ties count half."""
-    scores = outputs.probabilities[:, 1] if outputs.scores is None else outputs.scores
-    is_one = outputs.targets == 1
+    scores, is_one = ranked_by(outputs), outputs.targets == 1
     ones, zeros = int(is_one.sum()), int((~is_one).sum())
     if not ones or not zeros or not np.all(np.isfinite(scores)):
         return np.nan

@@ -239,7 +239,9 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
             Setting("momentum", 0.95, "b, share of the mean of gradients that is kept", from_=0.0, below=1.0),
             Setting("ns_steps", 5, "Newton-Schulz steps", kind="integer", from_=1),
             Setting("nesterov", True, "look ahead along the momentum", kind="switch"),
-            Setting("rms_rate", 0.2, "size of a step against Adam's; null is the first Muon's 1", above=0.0),
+            Setting(
+                "rms_rate", 0.2, "size of a step against Adam's; null is the first Muon's 1", nullable=True, above=0.0
+            ),
         ),
         branches=(
             "exclude_layers",

@@ -20,6 +20,7 @@ class Setting:
     """A hyperparameter: its name in the library's signature, its default, what it means (unit, range).
 
     kind: what a value is. A number may be written as an integer; where the default is None, the value may be.
+    nullable: whether it may be None all the same.
     choices: the only values that make sense, where they can be listed.
     above, from_, below, to: x > above, x >= from_, x < below, x <= to; None where there is no bound.
     example: a value worth trying, for the command at the end of `lossopt list`.
@@ -36,7 +37,12 @@ class Setting:
     below: float | None = None
     to: float | None = None
     example: Value = None
+    nullable: bool = False
     upstream: Value | EllipsisType = ...
+
+    @property
+    def may_be_null(self) -> bool:
+        return self.nullable or self.default is None
 
 
 @dataclass(frozen=True)

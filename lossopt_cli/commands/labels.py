@@ -1,37 +1,14 @@
 """Parts of a config as one writes them: with what differs from their defaults."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from lossopt_cli.catalogue.losses import loss_named
-from lossopt_cli.catalogue.models import model_named
-from lossopt_cli.catalogue.optimizers import FOREIGN, optimizer_named
-from lossopt_cli.catalogue.recipes import is_user_code, spell_part
-from lossopt_cli.catalogue.rows import defaults
-from lossopt_cli.catalogue.schedules import schedule_named
+from lossopt_cli.catalogue.recipes import is_user_code
+from lossopt_cli.catalogue.spelling import spelled_as
 from lossopt_cli.config.schema import Config
-
-TABLES = {
-    "loss": loss_named,
-    "optimizer": optimizer_named,
-    "model": model_named,
-    "schedule": schedule_named,
-}
 
 
 def spelled(config: Config, part: str) -> str:
     """`sgd:momentum=0.9`, without the learning rate; a user's file by its last name."""
     value = getattr(config, part)
     return spelled_as(part, value.name, value.settings)
-
-
-def spelled_as(part: str, name: str, settings: Mapping[str, Any]) -> str:
-    """`spelled`, of a name and its settings."""
-    own = is_user_code(name)
-    usual = {} if own or name.startswith(FOREIGN) else defaults(TABLES[part](name))
-    shown = {key: item for key, item in settings.items() if key != "learning_rate"}
-    return spell_part(Path(name).name if own else name, shown, usual)
 
 
 def brief(config: Config, part: str) -> str:

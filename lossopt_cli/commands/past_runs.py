@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lossopt_cli.commands.labels import spelled_as
+from lossopt_cli.catalogue.spelling import spelled_as
 from lossopt_cli.console import Console, is_terminal
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.reading import runs_under, written_at

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.console import sparkline
 from lossopt_cli.data.problem import SPLITS
+from lossopt_cli.runs.records import reported
 
 WIDTH = 80
 LABEL = 11
@@ -16,6 +18,7 @@ NAME, CELL = 21, 13
 CURVE = 52
 COMMAND = 7  # where commands begin
 NARROW_CELL = 11
+DASH = "-"
 
 Next = tuple[str, str]
 
@@ -56,7 +59,7 @@ def batch_losses(folder: Path) -> np.ndarray:
 def short(value: float | None) -> str:
     """Three decimals from 0.01 to 100, else as many digits as say something; a dash for what is not known."""
     if value is None or math.isnan(value):
-        return "-"
+        return DASH
     if 0.0 < abs(value) < 0.01:
         return f"{value:.2g}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
@@ -70,15 +73,9 @@ def _curve(losses: np.ndarray, width: int) -> list[str]:
     room = min(CURVE, width - NAME)
     drawn = sparkline(np.repeat(losses, max(1, room // len(losses))), room)
     first, last = short(losses[0]), short(finite[-1])
-    count = f"{len(losses)} steps"
+    count = counted(len(losses), "step")
     middle = count.center(max(len(drawn) - len(first) - len(last), len(count) + 2))
     return [f"{'loss of every batch':<{NAME}}{drawn}".rstrip(), f"{'':<{NAME}}{first}{middle}{last}"]
-
-
-def reported(result: Mapping) -> Mapping:
-    """The metrics of the weights that model.keras has: after the last epoch, or the best one's."""
-    best = result["config"]["train"]["keep"] == "best" and "train" in result["metrics_best"]
-    return result["metrics_best"] if best else result["metrics"]
 
 
 def _guessed(result: Mapping) -> Mapping:
@@ -119,12 +116,16 @@ def _sure(result: Mapping) -> list[str]:
 
 def _interval(sample: Mapping, size: int, result: Mapping) -> str:
     name, split, examples = sample["metric"], sample["split"], result["examples"]
+    shown = counted(size, examples.removesuffix("s"))
     value, low, high = (short(sample[key]) for key in ("value", "low", "high"))
+    unknown = f"how it does on other {examples} cannot be said"
+    others = unknown if low == DASH else f"{low} to {high} on other {examples}"
+    if value == DASH:
+        return f"{split} {name} is not defined on {shown}."
     if sample["counted"]:
-        right, size = sample["counted"]
-        return f"{split} {name} {value} is {right} of {size} {examples}: {low} to {high} on other {examples}."
+        return f"{split} {name} {value} is {sample['counted'][0]} of {shown}: {others}."
     units = f" (in the units of {result['target']})" if name in ("mae", "rmse") and result["target"] != "target" else ""
-    return f"{split} {name} {value}{units} on {size} {examples}: {low} to {high} on other {examples}."
+    return f"{split} {name} {value}{units} on {shown}: {others}."
 
 
 def _next(commands: Sequence[Next], width: int) -> list[str]:

@@ -59,7 +59,7 @@ class TrainingScreen:
         loss = next(iter(initial.values()), {}).get("loss", math.nan)
         text = f"loss {loss:.4g}"
         if guess.loss is not None:
-            text += f"   guessing costs {_cost(guess)}"
+            text += f"   guessing costs {_cost(guess, self.run.problem)}"
             if guess.loss > 0.0:
                 text += f": {'a fair' if start_loss(loss, guess.fair) is None else 'a poor'} start"
         self._labelled("before", text)
@@ -126,11 +126,11 @@ class TrainingScreen:
             self._labelled(word, value)
 
 
-def _cost(guess: "Guess") -> str:
-    """`ln 10 = 2.303` where the loss is a cross-entropy and the classes are about even, else the number."""
+def _cost(guess: "Guess", problem: Problem) -> str:
+    """`ln 10 = 2.303` where the loss is a cross-entropy and the ten classes are about even, else the number."""
     entropy = guess.metrics.get("validation", guess.metrics.get("train", {})).get("cross_entropy")
     if entropy is not None and abs(guess.loss - entropy) < 1e-3:
-        classes = round(math.exp(entropy))
-        if classes > 1 and abs(math.log(classes) - entropy) < 0.005:
-            return f"ln {classes} = {math.log(classes):.3f}"
+        even = math.log(len(problem.classes))
+        if abs(even - entropy) < 0.005:
+            return f"ln {len(problem.classes)} = {even:.3f}"
     return f"{guess.loss:.4g}"

@@ -1,6 +1,7 @@
 """A part with all its settings: what was given, checked against the catalogue, over the defaults of its
 row."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -75,7 +76,8 @@ def fill(section: str, name: str, origin: str, given: Mapping[str, Given]) -> Fi
             continue
         if (fault := value_fault(setting, item.value)) is not None:
             what = f"{section}.{setting.name} cannot be {shown(item.value)}"
-            filled.faults.append(replace(fault, what=what, where=item.place))
+            remedy = _separated(name, setting.name, item.value) or fault.remedy
+            filled.faults.append(replace(fault, what=what, where=item.place, remedy=remedy))
             continue
         settings[setting.name] = _typed(setting, item.value)
         filled.origins[f"{section}.{setting.name}"] = item.origin
@@ -100,6 +102,14 @@ def _unknown_setting(name: str, word: str, given: Given, row: Row | None) -> Fau
     takes = f"one of {', '.join(names)}" if names else f"no settings: {name} takes none"
     near = did_you_mean(word, names)
     return Fault(f"{name} does not take {word}", given.place, takes, near if near and "did you" in near else None)
+
+
+def _separated(name: str, setting: str, value: Any) -> str | None:
+    """The remedy where another setting was written behind a comma: `weight_decay=0.1,amsgrad=true`."""
+    if not isinstance(value, str) or not re.search(r",\s*\w+=", value):
+        return None
+    spelled = re.sub(r",\s*(?=\w+=)", ":", value)
+    return f"settings are separated by colons: {name}:{setting}={spelled}"
 
 
 def _typed(setting: Setting, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """One config from all layers: defaults < file < LOSSOPT_* < flags and --set; with the origin of every
 value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from lossopt_cli.config.schema import Config, DataConfig, Part, TrainConfig
 from lossopt_cli.config.writing import dump
 from lossopt_cli.errors import Fault, UsageError
 
-__all__ = ["Resolved", "complete", "dump", "resolve"]
+__all__ = ["Resolved", "complete", "dump", "resolve", "resolve_layers"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ def resolve(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, A
 
     UsageError with every fault of every layer, each with its place.
     """
-    stack = [
-        layers.file_layer(path) if path is not None else Layer(),
-        layers.environment_layer(environ),
-        layers.command_line_layer(flags, sets),
-    ]
+    file = layers.file_layer(path) if path is not None else Layer()
+    return resolve_layers([file, layers.environment_layer(environ), layers.command_line_layer(flags, sets)])
+
+
+def resolve_layers(stack: Iterable[Layer]) -> Resolved:
+    """As `resolve`, of layers each laid over those before it."""
     work = _Work()
     given: dict[str, Given] = {}
     for layer in stack:
@@ -94,14 +95,14 @@ class _Work:
         return named
 
     def lay_over(self, below: dict[str, Given], above: dict[str, Given]) -> dict[str, Given]:
-        """`layers.lay_over`, with a note where a part of a file or the environment is replaced with its
-        settings."""
+        """`layers.lay_over`, with a note where a part of a file or the environment is replaced with its settings
+        (not by an axis of a sweep, whose values always stand for themselves)."""
         merged = layers.lay_over(below, above)
         for section in ("data", "model", "loss", "optimizer", "schedule"):
             lost = [key for key in below if key.startswith(f"{section}.") and key not in merged]
             lost = [key.removeprefix(f"{section}.") for key in lost if key not in (f"{section}.name", "data.path")]
             name = above.get(f"{section}.name")
-            if lost and name is not None:
+            if lost and name is not None and section not in above:
                 before = below[f"{section}.name"]
                 self.notes.append(
                     f"{section} {name.value} ({name.origin}) replaces {before.value} ({before.origin})"

@@ -7,6 +7,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.errors import Fault, UsageError
 
 Family = Literal["classification", "regression"]
@@ -98,7 +99,8 @@ def _label_classes(name: str, y: np.ndarray, classes: Any) -> tuple[np.ndarray, 
     if classes is not None and y.dtype.kind not in "US":
         values = y.astype(np.int64)
         if values.min() < 0 or values.max() >= len(classes):
-            what = f"classes has {len(classes)} names, but y has labels from {values.min()} to {values.max()}"
+            labels = f"labels from {values.min()} to {values.max()}"
+            what = f"classes has {counted(len(classes), 'name')}, but y has {labels}"
             refuse(name, what, f"labels from 0 to {len(classes) - 1}")
         return values, tuple(str(k) for k in range(len(classes)))
     distinct, values = np.unique(y, return_inverse=True)
@@ -113,7 +115,7 @@ def _with_names(
         refuse(name, f"classes has a name twice: {', '.join(classes)}", "different names")
     if not is_text:
         if len(classes) != len(found):
-            refuse(name, f"classes has {len(classes)} names, but y has {len(found)} classes")
+            refuse(name, f"classes has {counted(len(classes), 'name')}, but y has {counted(len(found), 'class')}")
         return tuple(classes), values
     missing = [label for label in found if label not in classes]
     if missing:

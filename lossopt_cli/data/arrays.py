@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.array_targets import read_targets, refuse
 from lossopt_cli.data.assembly import problem_of
@@ -146,7 +147,7 @@ def _array(name: str, what: str, value: Any) -> np.ndarray:
 
 def _check_pair(name: str, x: np.ndarray, y: np.ndarray) -> None:
     if len(x) != len(y):
-        refuse(name, f"x has {len(x)} rows and y has {len(y)}", "one row of y for each row of x")
+        refuse(name, f"x has {counted(len(x), 'row')} and y has {len(y)}", "one row of y for each row of x")
     if len(x) == 0:
         refuse(name, "x and y have no rows", "at least one example in every part")
     if x.ndim == 1:

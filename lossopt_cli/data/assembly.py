@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from lossopt_cli.catalogue.wording import counted, plural
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples
 from lossopt_cli.data.problem import SPLITS, Column, Problem, Split, TableInputs
 from lossopt_cli.data.splits import divide
 from lossopt_cli.errors import Fault, UsageError
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
@@ -22,11 +25,12 @@ def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
     if not len(parts[0]):
         raise UsageError(
             Fault(
-                f"{examples.name}: {len(examples)} examples leave none to train on",
+                f"{examples.name}: of {counted(len(examples), 'example')} none is left to train on",
                 "data.split",
                 remedy="more data",
             )
         )
+    _check_sizes(examples)
     notes = [*examples.notes, *_split_notes(examples, parts, config)]
     inputs, raw = examples.inputs, examples.raw
     if isinstance(inputs, tuple):
@@ -70,11 +74,33 @@ def _facts(examples: Examples, config: DataConfig) -> dict:
         "task": _task(examples),
         "split": list(config.split),
         "split_seed": config.split_seed,
-        "split_method": config.split_method,
+        "split_method": _split_method(examples, config),
         "classes": None if examples.classes is None else list(examples.classes),
-        "limit": config.limit,
         "scale_target": config.scale_target if examples.family == "regression" else None,
     }
+
+
+def _split_method(examples: Examples, config: DataConfig) -> str:
+    """Numbers have no classes to keep the shares of: `stratified` is `random` there."""
+    if config.split_method == "stratified" and examples.family != "classification":
+        return "random"
+    return config.split_method
+
+
+def _check_sizes(examples: Examples) -> None:
+    """UsageError for numbers of a table, or to predict, that are infinite in float32, in which a model reads them."""
+    columns = examples.inputs if isinstance(examples.inputs, tuple) else ()
+    named = [(f"column '{c.name}'", examples.raw[:, place]) for place, c in enumerate(columns) if c.categories is None]
+    if examples.family == "regression":
+        named.append((f"target '{examples.target}'", examples.targets))
+    largest = [(what, float(np.nanmax(np.abs(v)))) for what, v in named if v.size and not np.isnan(v).all()]
+    faults = [
+        Fault(f"{what} has numbers of a size of {size:.3g}", examples.name, f"numbers below {LARGEST:.2g}")
+        for what, size in largest
+        if size > LARGEST
+    ]
+    if faults:
+        raise UsageError(*faults)
 
 
 def _statistics(values: np.ndarray) -> tuple[float, float]:
@@ -108,8 +134,7 @@ def _constant_notes(columns: tuple[Column, ...], raw: np.ndarray, train: np.ndar
     constant = [c.name for place, c in enumerate(columns) if seen[:, place].min() == seen[:, place].max()]
     if not constant:
         return []
-    several = len(constant) > 1
-    return [f"of no use, the same in every training row: column{'s' if several else ''} {_listed(constant)}"]
+    return [f"of no use, the same in every training row: {plural('column', len(constant))} {_listed(constant)}"]
 
 
 def _split_notes(examples: Examples, parts: tuple[np.ndarray, ...], config: DataConfig) -> list[str]:

@@ -15,13 +15,14 @@ _HOLES = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?"})
 @dataclass(frozen=True)
 class Cells:
     """The cells of a table as text, without the header. lines: the line of the file on which each row
-    ends."""
+    ends. has_header: whether the names are those of the first row."""
 
     names: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int]
     sha256: str
     notes: tuple[str, ...]
+    has_header: bool
 
 
 def is_hole(cell: str) -> bool:
@@ -38,11 +39,11 @@ def is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cells:
+def read_cells(path: Path, header: bool | None, target: str | int | None, fewest: int = 2) -> Cells:
     """The table in the file, cells stripped of blanks. UsageError for every file that is no table.
 
     header: whether the first row has the names of the columns; None: detected, where `target` is one of its
-    cells or text stands over numbers. Blank lines are skipped.
+    cells or text stands over numbers. fewest: columns that there must be. Blank lines are skipped.
     """
     content = _bytes(path)
     text = _decoded(path, content)
@@ -51,7 +52,7 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
     if not rows:
         raise UsageError(Fault(f"{path.name} is empty", str(path), "a table: a row an example, columns by commas"))
     _check_widths(path, rows, lines, delimiter)
-    if len(rows[0]) < 2:
+    if len(rows[0]) < fewest:
         raise UsageError(
             Fault(
                 f"{path.name} has one column",
@@ -72,7 +73,7 @@ def read_cells(path: Path, header: bool | None, target: str | int | None) -> Cel
     names, more = _named(rows[0]) if detected else ([f"column_{k}" for k in range(len(rows[0]))], [])
     start = int(detected)
     sha = hashlib.sha256(content).hexdigest()
-    return Cells(tuple(names), rows[start:], lines[start:], sha, (*notes, *more))
+    return Cells(tuple(names), rows[start:], lines[start:], sha, (*notes, *more), detected)
 
 
 def has_header(rows: Sequence[Sequence[str]], target: str | int | None = None) -> bool:

@@ -62,10 +62,12 @@ def data_name(config: DataConfig, path: Path) -> str:
 
 def select(examples: Examples, config: DataConfig, seed: int) -> Examples:
     """The examples of `data.classes`, at most `data.limit` of them; class numbers count the chosen classes
-    from 0."""
+    from 0. A limit that none of them is left out for is no fact."""
     if config.classes is not None:
         examples = _of_classes(examples, config.classes)
-    if config.limit is None or config.limit >= len(examples):
+    limited = config.limit is not None and config.limit < len(examples)
+    examples = replace(examples, facts={**examples.facts, "limit": config.limit if limited else None})
+    if not limited:
         return examples
     strata = None
     if examples.family == "classification":

@@ -1,5 +1,6 @@
 """Folders of images: class folders, or train/, validation/ and test/ with class folders in them."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples, data_name, select
 from lossopt_cli.data.pictures import SUFFIXES, hash_files, read_pictures
@@ -28,7 +30,7 @@ _LAYOUT = "a folder for each class with images in it, or train/ and test/ with s
 
 
 @dataclass(frozen=True)
-class _Listing:
+class Listing:
     """Image files with their class and, where the folder has train/ and test/, their part."""
 
     paths: list[Path]
@@ -44,7 +46,7 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
     no class folders, one class, no images, or a broken image.
     """
     size = _image_size(config)
-    listing = _list(root)
+    listing = list_images(root)
     classes = tuple(sorted(set(listing.labels)))
     if len(classes) < 2:
         raise UsageError(
@@ -89,8 +91,9 @@ def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announc
         describe=lambda classes, count: f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}",
         notes=(*chosen.notes, *said),
         facts={
+            **chosen.facts,
             "sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]),
-            "size": [height, width],
+            "image_size": [height, width],
         },
     )
 
@@ -113,15 +116,17 @@ def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
     return [e for e in entries if e.is_dir()], [e for e in entries if e.is_file()]
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder itself, by name."""
     return [f for f in _visible(folder)[1] if f.suffix.lower() in SUFFIXES]
 
 
-def _list(root: Path) -> _Listing:
+def list_images(root: Path) -> Listing:
+    """What is in the class folders of a folder. UsageError where there are none."""
     try:
         folders = _visible(root)[0]
         parts = {f: _PARTS[f.name.lower()] for f in folders if f.name.lower() in _PARTS}
-        parts = {f: part for f, part in parts.items() if any(_images_in(c) for c in _visible(f)[0])}
+        parts = {f: part for f, part in parts.items() if any(images_in(c) for c in _visible(f)[0])}
         if TRAIN not in parts.values():
             return _class_folders(root)
         return _part_folders(root, folders, parts)
@@ -129,7 +134,7 @@ def _list(root: Path) -> _Listing:
         raise UsageError(Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))) from error
 
 
-def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _Listing:
+def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> Listing:
     listings = [(part, _class_folders(folder)) for folder, part in parts.items()]
     trained = {label for part, listing in listings if part == TRAIN for label in listing.labels}
     unknown = sorted({label for _, listing in listings for label in listing.labels} - trained)
@@ -143,7 +148,7 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _L
         )
     others = [f.name for f in folders if f not in parts]
     notes = [f"not used: the folder{'s' if len(others) > 1 else ''} {', '.join(others)}"] if others else []
-    return _Listing(
+    return Listing(
         paths=[p for _, listing in listings for p in listing.paths],
         labels=[label for _, listing in listings for label in listing.labels],
         parts=[part for part, listing in listings for _ in listing.paths],
@@ -151,48 +156,48 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> _L
     )
 
 
-def _class_folders(root: Path) -> _Listing:
+def _class_folders(root: Path) -> Listing:
     """The images in the class folders of a folder; UsageError that says what was seen where there are
     none."""
     folders, files = _visible(root)
     paths, labels, empty, nested = [], [], [], 0
     for folder in folders:
-        images = _images_in(folder)
+        images = images_in(folder)
         paths += images
         labels += [folder.name] * len(images)
         if not images:
             empty.append(folder.name)
         else:
-            nested += sum(len(_images_in(inner)) for inner in _visible(folder)[0])
+            nested += sum(len(images_in(inner)) for inner in _visible(folder)[0])
     if not paths:
         _refuse(root, folders, files)
     notes = [f"without images: {root.name}/{name}" for name in empty]
     loose = sum(f.suffix.lower() in SUFFIXES for f in files)
     if loose:
-        notes.append(f"not used: {loose} images beside the class folders of {root.name}")
+        notes.append(f"not used: {counted(loose, 'image')} beside the class folders of {root.name}")
     if nested:
-        notes.append(f"not used: {nested} images in folders inside the class folders of {root.name}")
-    return _Listing(paths, labels, None, tuple(notes))
+        notes.append(f"not used: {counted(nested, 'image')} in folders inside the class folders of {root.name}")
+    return Listing(paths, labels, None, tuple(notes))
 
 
 def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
     """Says what was seen in a folder without class folders, and where they seem to be."""
     remedy = None
-    deeper = [f for f in folders if any(_images_in(inner) or _has_parts(inner) for inner in _visible(f)[0])]
+    deeper = [f for f in folders if any(images_in(inner) or _has_parts(inner) for inner in _visible(f)[0])]
     loose = sum(f.suffix.lower() in SUFFIXES for f in files)
     if deeper:
         seen = f"the class folders seem to be one level down, in {deeper[0].name}"
-        remedy = f"--data {deeper[0]}"
+        remedy = f"--data {shlex.quote(str(deeper[0]))}"
     elif loose:
-        seen = f"{loose} images that are in no class folder"
+        seen = f"{counted(loose, 'image')} in no class folder"
         remedy = "put the images of each class into a folder of its own; the folder's name is the class"
     elif files and not folders:
         kinds = Counter(f.suffix.lower() or "no ending" for f in files)
-        seen = "only " + ", ".join(f"{count} files ({kind})" for kind, count in kinds.most_common(3))
+        seen = "only " + ", ".join(f"{counted(count, 'file')} ({kind})" for kind, count in kinds.most_common(3))
         tables = [f for f in files if f.suffix.lower() in (".csv", ".tsv")]
-        remedy = f"--data {tables[0]}" if tables else None
+        remedy = f"--data {shlex.quote(str(tables[0]))}" if tables else None
     elif folders:
-        seen = f"{len(folders)} folder{'s' if len(folders) > 1 else ''} without images ({folders[0].name}, ...)"
+        seen = f"{counted(len(folders), 'folder')} without images ({folders[0].name}, ...)"
         seen = seen.replace(", ...", "") if len(folders) == 1 else seen
         remedy = "images end in " + ", ".join(SUFFIXES[:6]) + ", ..."
     else:
@@ -202,4 +207,4 @@ def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
 
 def _has_parts(folder: Path) -> bool:
     """Whether a folder called train, test, ... has class folders with images."""
-    return folder.name.lower() in _PARTS and any(_images_in(inner) for inner in _visible(folder)[0])
+    return folder.name.lower() in _PARTS and any(images_in(inner) for inner in _visible(folder)[0])

@@ -1,5 +1,6 @@
 """What `--data` means: the problem behind a name, a folder of images or a table."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce
     `file.py:function` are `arrays.from_arrays`.
     """
     if config.path is None and (name := _named(config.name)) is not None:
-        return problem_of(select(_by_name(name, config, announce), config, seed), config, seed)
+        return problem_of(select(examples_named(name, config, announce), config, seed), config, seed)
     path = Path(config.path or config.name).expanduser()
     if path.is_dir():
         refuse_keys(config, _TABLE_KEYS, f"{path.name} is a folder of images")
@@ -41,7 +42,8 @@ def _named(name: str) -> str | None:
     return next((row.name for row in DATASETS if plain(name) in map(plain, names_of(row))), None)
 
 
-def _by_name(name: str, config: DataConfig, announce: Callable[[str], None]) -> Examples:
+def examples_named(name: str, config: DataConfig, announce: Callable[[str], None]) -> Examples:
+    """The examples of a data set of the catalogue, before anything is chosen or split."""
     if name in ("csv", "image_folder"):
         raise UsageError(
             Fault(f"data '{name}' needs a path", "data.path", "the file or folder", "--data PATH says both")
@@ -61,11 +63,11 @@ def _check_file(path: Path, config: DataConfig) -> None:
     suffix = path.suffix.lower()
     if suffix in TABLE_SUFFIXES:
         return
-    remedy = f"--data {path.parent}" if suffix in images.SUFFIXES else None
+    remedy = f"--data {_typed(path.parent)}" if suffix in images.SUFFIXES else None
     if suffix in (".zip", ".gz", ".tgz", ".tar", ".7z"):
-        remedy = f"unpack it first, and name what comes out: --data {path.stem}"
+        remedy = f"unpack it first, and name what comes out: --data {_typed(path.stem)}"
     elif suffix == ".py":
-        remedy = f"name the function that returns the data: --data {path}:FUNCTION"
+        remedy = f"name the function that returns the data: --data {_typed(f'{path}:FUNCTION')}"
     raise UsageError(
         Fault(
             f"cannot read data from {path.name}",
@@ -74,6 +76,11 @@ def _check_file(path: Path, config: DataConfig) -> None:
             remedy,
         )
     )
+
+
+def _typed(path: Path | str) -> str:
+    """A path as one types it."""
+    return shlex.quote(str(path))
 
 
 def _missing(path: Path, config: DataConfig) -> Fault:
@@ -86,7 +93,7 @@ def _missing(path: Path, config: DataConfig) -> Fault:
             f"did you mean {' or '.join(near)}?" if near else None,
         )
     near = nearest(path.name, [e.name for e in path.parent.iterdir()]) if path.parent.is_dir() else []
-    remedy = f"did you mean {path.parent / near[0]}?" if near else None
+    remedy = f"did you mean --data {_typed(path.parent / near[0])}?" if near else None
     if not path.parent.is_dir():
         remedy = f"there is no folder {path.parent}"
     return Fault(f"no such file or folder: {path}", "data.path", remedy=remedy)

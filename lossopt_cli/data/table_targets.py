@@ -180,9 +180,10 @@ def _refuse_fractions(path: Path, cells: Cells, place: int, row: int) -> NoRetur
     raise UsageError(
         Fault(
             f"target '{cells.names[place]}' holds fractions ('{cells.rows[row][place]}' in line {line}), "
-            "and the loss is one of classes",
+            "and the loss serves classes only here",
             f"{path}:{line}",
             "text or whole numbers, for classes",
-            "--loss mse for a regression, or data.task=classification to make a class of every value",
+            "--loss mse for a regression (`lossopt list losses NAME` says why another is none), or "
+            "data.task=classification to make a class of every value",
         )
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.delimited import Cells, is_hole, is_number, read_cells
 from lossopt_cli.data.examples import Examples, data_name
@@ -23,8 +24,9 @@ def read_table(path: Path, config: DataConfig, tasks: tuple[Task, ...] | None) -
     cells = read_cells(path, config.header, config.target)
     _check_rows(path, cells)
     place, target_note = target_place(path, cells.names, config.target)
+    lines = cells.lines
     cells, missing_notes = _without_holes(path, cells, place, config.missing)
-    cells, decimal_notes = _with_points(cells)
+    cells, decimal_notes = with_points(cells)
     target = read_target(path, cells, place, config.task, tasks)
     columns, values = _columns(path, cells, place)
     categorical = [c.name for c in columns if c.categories is not None]
@@ -38,16 +40,23 @@ def read_table(path: Path, config: DataConfig, tasks: tuple[Task, ...] | None) -
         inputs=columns,
         describe=lambda classes, count: _description(called, count, columns, name, classes),
         classes=target.classes,
+        rows=np.searchsorted(lines, cells.lines),
         target=name,
         notes=(*cells.notes, target_note, *target.notes, *decimal_notes, *missing_notes, *column_notes),
-        facts={"sha256": cells.sha256, "target": name, "rows": len(cells.rows), "missing": config.missing},
+        facts={
+            "sha256": cells.sha256,
+            "target": name,
+            "rows": len(cells.rows),
+            "missing": config.missing if missing_notes else None,
+            "header": cells.has_header,
+        },
     )
 
 
 def _description(
     name: str, count: int, columns: tuple[Column, ...], target: str, classes: tuple[str, ...] | None
 ) -> str:
-    width = f"{len(columns)} column{'' if len(columns) == 1 else 's'}"
+    width = counted(len(columns), "column")
     if classes is None:
         return f"{name}: {count} rows, {width} -> {target}"
     shown = " or ".join(classes) if len(classes) == 2 else f"{len(classes)} classes"
@@ -59,7 +68,7 @@ def _check_rows(path: Path, cells: Cells) -> None:
     if count < 2:
         raise UsageError(
             Fault(
-                f"{path.name} has {count} row{'' if count == 1 else 's'} of data",
+                f"{path.name} has {counted(count, 'row')} of data",
                 str(path),
                 "at least two examples",
                 "if the first row is data, not names: --set data.header=false" if not count else None,
@@ -72,14 +81,14 @@ def _without_holes(path: Path, cells: Cells, place: int, missing: str) -> tuple[
     holes = [(r, c) for r, row in enumerate(cells.rows) for c, cell in enumerate(row) if is_hole(cell)]
     if not holes:
         return cells, []
-    count = f"{len(holes)} missing value{'' if len(holes) == 1 else 's'}"
+    count = counted(len(holes), "missing value")
     in_target = [hole for hole in holes if hole[1] == place]
     if missing == "drop":
         bad = {r for r, _ in holes}
         keep = [r for r in range(len(cells.rows)) if r not in bad]
         if len(keep) < 2:
             raise UsageError(
-                Fault(f"{len(keep)} rows are left without {count}", str(path), "two or more",
+                Fault(f"only {counted(len(keep), 'row')} left without {count}", str(path), "two or more",
                       "data.missing=mean fills them with the mean of the training rows")
             )  # fmt: skip
         kept = replace(cells, rows=[cells.rows[r] for r in keep], lines=[cells.lines[r] for r in keep])
@@ -106,7 +115,7 @@ def _without_holes(path: Path, cells: Cells, place: int, missing: str) -> tuple[
     )
 
 
-def _with_points(cells: Cells) -> tuple[Cells, list[str]]:
+def with_points(cells: Cells) -> tuple[Cells, list[str]]:
     """Columns of numbers written with a decimal comma (1,5) written with a point."""
     changed = []
     for place, name in enumerate(cells.names):

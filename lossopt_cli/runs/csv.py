@@ -1,6 +1,8 @@
 """Tables as CSV, fast and with the same bytes for the same numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,19 @@ def csv_text(columns: Mapping[str, Sequence]) -> str:
     lines = [",".join(map(_quoted, columns))]
     lines.extend(map(",".join, zip(*cells, strict=True)))
     return "\n".join(lines) + "\n"
+
+
+def read_columns(file: Path) -> dict[str, np.ndarray]:
+    """The columns of a table of numbers as float64, by name; an empty cell is NaN.
+
+    OSError where there is no such file, ValueError where it is not whole or holds something else."""
+    head, *lines = file.read_text(encoding="utf-8").splitlines()
+    names = head.split(",")
+    rows = [line.split(",") for line in lines]
+    if any(len(row) != len(names) for row in rows):
+        raise ValueError(f"{file.name}: a line without {len(names)} cells")
+    cells = np.array([float(cell) if cell else math.nan for row in rows for cell in row])
+    return dict(zip(names, cells.reshape(-1, len(names)).T, strict=True))
 
 
 def shortest(values: np.ndarray) -> list[float]:

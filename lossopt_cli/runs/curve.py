@@ -32,7 +32,7 @@ def roughness(losses: Sequence[float]) -> float | None:
 def upward_share(losses: Sequence[float]) -> float | None:
     """The share of moves that go up, 0 to 1."""
     values = np.asarray(losses, dtype=np.float64)
-    return float((np.diff(values) > 0).mean()) if len(values) > 1 else None
+    return float((values[1:] > values[:-1]).mean()) if len(values) > 1 else None
 
 
 def area(epochs: Sequence[float], values: Sequence[float]) -> float | None:

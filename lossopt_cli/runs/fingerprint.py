@@ -6,7 +6,8 @@
     trial     problem + setting + recipe + learning rate + seed: all that defines the numbers
 
 Device, threads, engine, name, logs and the axes of a sweep enter none of them. Of data and of the user's code
-the contents enter, never the path."""
+the contents enter, never the path: of code those of the file and of the files beside it that it imports, not of what it
+opens while it runs. What means the same enters as the same, however it is written."""
 
 import hashlib
 import json
@@ -15,9 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lossopt_cli.catalogue.spelling import CONSTANT, meant
 from lossopt_cli.errors import Fault, UsageError
 
-SCHEME = 1  # raise it when the same config begins to mean other numbers
+SCHEME = 2  # raise it when the same config begins to mean other numbers
 LENGTH = 16  # hexadecimal digits: 64 bits, so that a million trials collide with probability 3e-8
 
 USER_CODE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
@@ -34,7 +36,7 @@ PROBLEM_OF_DATA = (
     "limit",
     "settings",
 )
-FACTS_OF_OTHERS = frozenset({"metric", "head_units", "scale_target"})
+FACTS_OF_OTHERS = frozenset({"metric", "head_units", "scale_target", "evaluate_every"})
 SETTING_OF_TRAIN = ("epochs", "batch_size", "precision", "evaluate_every", "keep")
 
 
@@ -43,8 +45,8 @@ def problem_hash(config: Mapping, facts: Mapping) -> str:
 
     config: the resolved config as a dict (`config.model_dump()`). facts: what is known once data are loaded
     and the head is chosen: hashes of the files, the target's name, the task, the classes, and `metric`,
-    `scale_target` and `head_units`. A fact replaces the config's entry of the same name, so that a target
-    found and the same target named agree. `split_seed: seed` enters as that word: splits drawn by the
+    `scale_target`, `evaluate_every` and `head_units`. A fact replaces the config's entry of the same name, so
+    that a target found and the same target named agree. `split_seed: seed` enters as that word: splits drawn by the
     training seed are one problem. The name of data that have a path does not enter."""
     return _digest(_problem(config, facts))
 
@@ -62,7 +64,7 @@ def trial_hash(config: Mapping, facts: Mapping, code: Mapping[str, str] | None =
     there; a reference without one is read from where it points, relative to the working directory. Only that
     one file enters, not what it imports."""
     code = code or {}
-    recipe = {name: _part(config.get(name), code) for name in ("loss", "optimizer", "schedule")}
+    recipe = {name: _meant(name, config.get(name), facts, code) for name in ("loss", "optimizer", "schedule")}
     return _digest(
         {
             "problem": _problem(config, facts),
@@ -127,8 +129,18 @@ def _setting(config: Mapping, facts: Mapping, code: Mapping[str, str]) -> dict:
         "model": _part(config.get("model"), code),
         "head_units": facts.get("head_units"),
         "scale_target": facts.get("scale_target", config["data"].get("scale_target", True)),
-        "train": {key: config["train"].get(key) for key in SETTING_OF_TRAIN},
+        "train": {key: facts.get(key, config["train"].get(key)) for key in SETTING_OF_TRAIN},
     }
+
+
+def _meant(name: str, part: Mapping | None, facts: Mapping, code: Mapping[str, str]) -> dict | None:
+    """A part as what it means on the task, whatever it is called; None for a constant rate."""
+    if part is None or USER_CODE.fullmatch(part["name"]) is not None:
+        return _part(part, code)
+    settings = {key: value for key, value in part.items() if key != "name"}
+    what, settings = meant(name, part["name"], settings, facts.get("task"))
+    constant = name == "schedule" and what == CONSTANT and not settings["warmup_epochs"]
+    return None if constant else {"name": what, **settings}
 
 
 def _part(part: Mapping | None, code: Mapping[str, str]) -> dict | None:

@@ -1,7 +1,9 @@
 """Runs read back: by reference, all below a folder, or the one that already answers a trial."""
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -21,6 +23,16 @@ class Unreadable(Exception):
     """Why a folder is not a readable run, in a few words: "no config.yaml", "result.json line 1: ..."."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """A folder of a run: whether its two files are there, and when it began, in ns (config.yaml is written once)."""
+
+    folder: Path
+    has_result: bool
+    has_config: bool
+    began_at: int
+
+
 def read_result(folder: Path) -> dict:
     """The result.json of a run. UsageError for a folder that is no run, and for a file that is not whole."""
     try:
@@ -37,11 +49,49 @@ def runs_under(folder: Path) -> Iterator[tuple[Path, dict | str]]:
 
     A folder with a result.json or a config.yaml is a run; nothing is looked for inside it. Hidden folders and
     links are passed by."""
-    for path in _folders_of_runs(folder):
+    for found in found_under(folder):
         try:
-            yield path, _result(path)
+            yield found.folder, parsed_result(found)
         except Unreadable as reason:
-            yield path, str(reason)
+            yield found.folder, str(reason)
+
+
+def found_under(folder: Path) -> Iterator[Found]:
+    """The folders of runs in `folder`, as `runs_under` finds them, without reading them."""
+    try:
+        with os.scandir(folder) as scanned:
+            entries = {entry.name: entry for entry in scanned}
+    except OSError:  # not there, or not ours to read: it holds no runs for us
+        return
+    has_result, has_config = RESULT in entries, CONFIG in entries
+    if has_result or has_config:
+        began_at = entries[CONFIG if has_config else RESULT].stat().st_mtime_ns
+        yield Found(folder, has_result, has_config, began_at)
+        return
+    for name in sorted(entries):
+        if not name.startswith(".") and entries[name].is_dir(follow_symlinks=False):
+            yield from found_under(folder / name)
+
+
+def parsed_result(found: Found) -> dict:
+    """Its result.json. Unreadable where that is not there, not whole, or of a newer lossopt."""
+    for name, is_there in ((RESULT, found.has_result), (CONFIG, found.has_config)):
+        if not is_there:
+            raise Unreadable(f"no {name}" if found.folder.is_dir() else "no such folder")
+    try:
+        with open(found.folder / RESULT, "rb") as file:
+            result = json.loads(file.read())
+    except JSONDecodeError as error:
+        raise Unreadable(f"{RESULT} line {error.lineno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{RESULT}: not text") from error
+    except OSError as error:
+        raise Unreadable(f"{RESULT}: {error.strerror}") from error
+    if not isinstance(result, dict) or not isinstance(result.get("schema_version"), int):
+        raise Unreadable(f"{RESULT} has no schema_version")
+    if result["schema_version"] > SCHEMA_VERSION:
+        raise Unreadable(f"{RESULT} is of a newer lossopt (schema_version {result['schema_version']})")
+    return result
 
 
 def find_run(reference: str | None, logs: Path) -> Path:
@@ -71,10 +121,9 @@ def finished_trial(logs: Path, trial_hash: str) -> Path | None:
     """The newest run below `logs` that finished this trial (a divergence is an end, too), or None."""
     mark = trial_hash.encode()
     found = []
-    for path in _folders_of_runs(logs):
-        file = path / RESULT
-        if file.is_file() and mark in file.read_bytes():
-            found.append(path)
+    for run in found_under(logs):
+        if run.has_result and mark in (run.folder / RESULT).read_bytes():
+            found.append(run.folder)
     found.sort(key=written_at, reverse=True)
     return next((path for path in found if _answers(path, trial_hash)), None)
 
@@ -88,22 +137,7 @@ def _answers(path: Path, trial_hash: str) -> bool:
 
 
 def _result(folder: Path) -> dict:
-    for name in (RESULT, CONFIG):
-        if not (folder / name).is_file():
-            raise Unreadable(f"no {name}" if folder.is_dir() else "no such folder")
-    try:
-        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except JSONDecodeError as error:
-        raise Unreadable(f"{RESULT} line {error.lineno}: {error.msg}") from error
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{RESULT}: not text") from error
-    except OSError as error:
-        raise Unreadable(f"{RESULT}: {error.strerror}") from error
-    if not isinstance(result, dict) or not isinstance(result.get("schema_version"), int):
-        raise Unreadable(f"{RESULT} has no schema_version")
-    if result["schema_version"] > SCHEMA_VERSION:
-        raise Unreadable(f"{RESULT} is of a newer lossopt (schema_version {result['schema_version']})")
-    return result
+    return parsed_result(Found(folder, (folder / RESULT).is_file(), (folder / CONFIG).is_file(), 0))
 
 
 def _is_run(folder: Path) -> bool:
@@ -112,14 +146,6 @@ def _is_run(folder: Path) -> bool:
 
 def _is_sweep(folder: Path) -> bool:
     return (folder / SWEEP).is_file()
-
-
-def _folders_of_runs(folder: Path) -> Iterator[Path]:
-    if _is_run(folder):
-        yield folder
-        return
-    for inside in _folders_in(folder):
-        yield from _folders_of_runs(inside)
 
 
 def _runs_and_sweeps(folder: Path) -> Iterator[Path]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lossopt_cli.config.choices import loss_tasks
-from lossopt_cli.config.resolving import Resolved, complete
+from lossopt_cli.config.resolving import Resolved
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data import sources
 from lossopt_cli.data.arrays import from_arrays
 from lossopt_cli.data.problem import Problem
-from lossopt_cli.data.trial import Trial, has_user_code, load_trial
+from lossopt_cli.data.trial import Trial, completed, has_user_code, load_trial
 from lossopt_cli.training import building, running
 from lossopt_cli.training.building import UserParts
 from lossopt_cli.training.user_parts import make_data
@@ -39,12 +39,13 @@ def assemble(resolved: Resolved, announce: Callable[[str], None]) -> Assembled:
     if not has_user_code(config):
         return Assembled(*load_trial(resolved, announce))
     user = building.user_parts(config, Path.cwd())
-    problem = _problem(config, user, announce)
-    run = running.prepare(complete(resolved, problem.task, problem.inputs.kind).config, problem, user)
+    problem = load_problem(config, user, announce)
+    run = running.prepare(completed(resolved, problem, announce), problem, user)
     return Assembled(run.trial, problem, run)
 
 
-def _problem(config: Config, user: UserParts, announce: Callable[[str], None]) -> Problem:
+def load_problem(config: Config, user: UserParts, announce: Callable[[str], None]) -> Problem:
+    """The problem that the config names, also where its data come from the user's code."""
     tasks = loss_tasks(config.loss)
     if user["data"] is None:
         return sources.load(config.data, tasks, config.train.seed, announce)

@@ -99,8 +99,19 @@ class Build:
         return PlainProgram(self.model, self.objective.reference, self.optimizer(), self.layout, device)
 
 
-def build(config: Config, problem: Problem, user: UserParts) -> Build:
-    """Model (from the seed), objective and rule. UsageError where the config's parts do not go together."""
+@dataclass(frozen=True)
+class Network:
+    """A model and what it is trained to do. channels_first and settings: as in Build."""
+
+    model: keras.Model
+    objective: Objective
+    channels_first: bool
+    settings: Mapping[str, Mapping]
+
+
+def network(config: Config, problem: Problem, user: UserParts) -> Network:
+    """The model, with initial weights from the seed, and the objective; of the problem only what its data are, not the
+    data. UsageError where the config's parts do not go together."""
     settings: dict[str, Mapping] = {}
     user_loss = make_loss(user["loss"], config.loss.settings) if user["loss"] else None
     if user_loss:
@@ -110,16 +121,22 @@ def build(config: Config, problem: Problem, user: UserParts) -> Build:
         if user["model"]:
             model, objective, settings["model"] = _user_model(config, problem, user, user_loss, objective)
         else:
-            part, units = config.model, objective.units
-            model = networks.build(
-                part.name, part.settings, problem.inputs, units, "channels_first", config.train.precision
-            )
-        rate, optimizer, rule, layout = _optimizer(config.optimizer, user, model)
+            part, units, precision = config.model, objective.units, config.train.precision
+            model = networks.build(part.name, part.settings, problem.inputs, units, "channels_first", precision)
+    first = isinstance(problem.inputs, ImageInputs) and not user["model"]
+    return Network(model, objective, first, settings)
+
+
+def build(config: Config, problem: Problem, user: UserParts) -> Build:
+    """Model (from the seed), objective and rule. UsageError where the config's parts do not go together."""
+    net = network(config, problem, user)
+    with seeded("optimizer", config.train.seed), keras.device("cpu"):
+        rate, optimizer, rule, layout = _optimizer(config.optimizer, user, net.model)
+    settings = dict(net.settings)
     if user["optimizer"]:
         settings["optimizer"] = _resolved(config.optimizer, user, rate)[0].settings_resolved
-    _check_trainable(model, config)
-    first = isinstance(problem.inputs, ImageInputs) and not user["model"]
-    return Build(model, objective, rule, optimizer, layout, first, rate, settings, user)
+    _check_trainable(net.model, config)
+    return Build(net.model, net.objective, rule, optimizer, layout, net.channels_first, rate, settings, user)
 
 
 def _user_model(config: Config, problem: Problem, user: UserParts, loss: UserLoss | None, objective: Objective):

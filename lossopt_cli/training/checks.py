@@ -1,4 +1,4 @@
-"""Five checks of a run: each says in one sentence what is seen, why, and what to change; silent on healthy runs."""
+"""Six checks of a run: each says in one sentence what is seen, why, and what to change; silent on healthy runs."""
 
 import math
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ BY_HEART, BY_HEART_SHARE = 0.15, 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """name: one of start_loss, no_better_than_guessing, loss_rose, one_class, overfitting. learning_rate: one to try,
-    None where the remedy is another."""
+    """name: one of start_loss, metric_undefined, no_better_than_guessing, loss_rose, one_class, overfitting.
+    learning_rate: one to try, None where the remedy is another."""
 
     name: str
     seen: str
@@ -35,8 +35,10 @@ class Evidence:
     """What the checks look at.
 
     losses: of every batch, finite. guess_loss, fair_start: what guessing and a fair start cost, None where not known.
-    train, judged, guessing: metrics on train, on `split`, and there without a model. learned: whether the metric beats
-    guessing by two standard errors. predicted: the share of the most predicted class on `split`, None for numbers.
+    train, judged, guessing: metrics on train, on `split` of so many examples, and there without a model, of the weights
+    that are reported: those of best_epoch, of the last where it is None. learned: whether the metric beats guessing by
+    two standard errors, standard_error where it is known. predicted: the share of the most predicted class on `split`,
+    None for numbers.
     default_rate: of the optimizer, None for one that is not in the catalogue. own_loss: whether the loss is the user's,
     of which it is not known what it asks for.
     """
@@ -52,11 +54,18 @@ class Evidence:
     losses: np.ndarray
     train: Mapping[str, float]
     judged: Mapping[str, float]
+    examples: int
     guessing: Mapping[str, float]
     learned: bool | None
     predicted: float | None = None
-    standard_error: float = 0.0
+    standard_error: float | None = None
     own_loss: bool = False
+    best_epoch: float | None = None
+
+    @property
+    def at(self) -> str:
+        """Which weights the metrics are of, where they are not the last."""
+        return "" if self.best_epoch is None else f" at the best epoch, {self.best_epoch:g}"
 
     @property
     def settled(self) -> float:
@@ -77,7 +86,7 @@ class Evidence:
 
 def findings(evidence: Evidence) -> list[Finding]:
     """Every check that has something to say, in the order of a training."""
-    checks = (_start, _not_learned, _rose, _one_class, _overfitting)
+    checks = (_start, _undefined, _not_learned, _rose, _one_class, _overfitting)
     return [finding for check in checks if (finding := check(evidence)) is not None]
 
 
@@ -98,11 +107,25 @@ def _start(evidence: Evidence) -> Finding | None:
     return start_loss(evidence.initial_loss, evidence.fair_start)
 
 
+def _undefined(evidence: Evidence) -> Finding | None:
+    """The metric is measured, and says nothing of whether the run learned."""
+    metric, split = evidence.metric, evidence.split
+    if evidence.learned is not None or metric not in evidence.judged or metric not in evidence.guessing:
+        return None
+    why = f"{split.capitalize()} has one example, which shows no spread."
+    if evidence.examples > 1:
+        why = f"On the {evidence.examples} examples of {split} {metric} is not defined, as where all are of one class "
+        why += "or of one value."
+    seen = "Whether this run learned anything is not known."
+    return Finding("metric_undefined", seen, why, f"Give {split} more examples, or judge by another --metric.")
+
+
 def _not_learned(evidence: Evidence) -> Finding | None:
     if evidence.learned is not False or not len(evidence.losses):
         return None
     value, guess = evidence.judged[evidence.metric], evidence.guessing[evidence.metric]
-    seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}: no better than guessing ({guess:.3g})."
+    seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}{evidence.at}: "
+    seen += f"no better than guessing ({guess:.3g})."
     start, end = evidence.initial_loss, evidence.settled
     rate, fall = None, f"fell from {start:.3g} to {end:.3g}"
     if evidence.peak > start + ROSE * evidence.scale:
@@ -174,16 +197,19 @@ def _overfitting(evidence: Evidence) -> Finding | None:
     train, judged = evidence.train.get(evidence.metric), evidence.judged.get(evidence.metric)
     if evidence.split == "train" or train is None or judged is None or evidence.learned is False:
         return None
+    if evidence.standard_error is None:
+        return None
     gap = train - judged if evidence.higher else judged - train
     of_classes = evidence.predicted is not None and evidence.higher
     behind = BY_HEART if of_classes else BY_HEART_SHARE * _ahead(evidence, evidence.train)
     if not gap > max(behind, 3.0 * evidence.standard_error):
         return None
+    remedy = "Fewer epochs or train.keep: best," if evidence.best_epoch is None else "Fewer epochs,"
     return Finding(
         "overfitting",
-        f"Training {evidence.metric} {train:.3g}, {evidence.split} only {judged:.3g}.",
+        f"Training {evidence.metric} {train:.3g}, {evidence.split} only {judged:.3g}{evidence.at}.",
         "The model learns the training examples by heart.",
-        "Fewer epochs or train.keep: best, weight decay, dropout, or more data.",
+        f"{remedy} weight decay, dropout, or more data.",
     )
 
 

@@ -6,6 +6,7 @@ import platform
 import keras
 import torch
 
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.errors import Fault, UsageError
 
 # Of glibc's <malloc.h>.
@@ -53,4 +54,4 @@ def in_words(device: torch.device, threads: int) -> str:
     """`cpu, 1 thread`, or the name of the GPU."""
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
-    return f"{device}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{device}, {counted(threads, 'thread')}"

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lossopt_cli.catalogue.metrics import Outputs, guessing, interval
+from lossopt_cli.catalogue.intervals import interval
+from lossopt_cli.catalogue.metrics import Outputs, guessing
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS
 from lossopt_cli.config.schema import Config
 from lossopt_cli.training.checks import Evidence, Finding, findings
 from lossopt_cli.training.loop import Examination, Outcome, Plan
+from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import encoded, guess, read_out
 
 STANDARD_NORMAL = 1.959963984540054  # half the width of a 95 % interval, in standard errors
@@ -33,8 +35,11 @@ class Guess:
         return self.loss if self.undecided is None or self.loss is None else max(self.loss, self.undecided)
 
 
-def guess_of(examination: Examination) -> Guess:
-    """Class frequencies and the most frequent class of the training data, or their mean."""
+def guess_of(examination: Examination, state: State) -> Guess:
+    """Class frequencies and the most frequent class of the training data, or their mean.
+
+    state: before the first step; the penalties of its layers are in what guessing costs, as they are in every loss.
+    """
     problem, objective = examination.problem, examination.objective
     targets = problem.train.targets
     scored = {}
@@ -44,21 +49,23 @@ def guess_of(examination: Examination) -> Guess:
                 scored[name] = guessing(problem.task, targets, split.targets)
     if objective.library == "user":
         return Guess(None, scored)
-    shown = problem.validation if len(problem.validation) else problem.train
+    split = "validation" if len(problem.validation) else "train"
+    shown, penalty = problem.split(split), examination.penalty(state, split)
     constant = torch.from_numpy(guess(problem, objective.fit, targets)).float()
     if objective.activated:
         constant = torch.softmax(constant, -1) if objective.units > 1 else torch.sigmoid(constant)
     truth = torch.from_numpy(encoded(problem, objective.fit, shown.targets))
-    loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous()))
+    loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous())) + penalty
     undecided = None
     if problem.task != "regression" and not objective.activated:
-        undecided = float(objective.loss(truth, torch.zeros(len(shown), objective.units)))
+        undecided = float(objective.loss(truth, torch.zeros(len(shown), objective.units))) + penalty
     return Guess(loss if math.isfinite(loss) else None, scored, undecided)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The interval of a metric over other examples like these; counted: (right, all) for accuracy."""
+    """The interval of a metric over other examples like these, NaN where there are too few to say; counted: (right,
+    all) for accuracy."""
 
     split: str
     metric: str
@@ -70,7 +77,7 @@ class Sample:
 
 def sample_of(split: str, metric: str, outputs: Outputs, value: float) -> Sample:
     """Wilson's interval for accuracy, the bootstrap for others; 95 %."""
-    low, high = interval(metric, outputs)
+    low, high = interval(metric, outputs) if len(outputs) > 1 else (math.nan, math.nan)
     counted = None
     if metric == "accuracy":
         counted = int((outputs.predicted == outputs.targets).sum()), len(outputs)
@@ -79,12 +86,15 @@ def sample_of(split: str, metric: str, outputs: Outputs, value: float) -> Sample
 
 @dataclass(frozen=True)
 class Judgement:
-    """learned: the metric on `split` beats guessing by two standard errors of that sample; None where that cannot be
-    said. sample: of the weights that are reported, on test, or on validation where there is no test."""
+    """Of the weights that are reported: the last, or the best where `train.keep` asks for them.
+
+    learned: the metric on `split` beats guessing by two standard errors of that sample; None where that cannot be
+    said, as standard_error is where there are not two examples. sample: on test, or on validation where there is no
+    test."""
 
     split: str
     learned: bool | None
-    standard_error: float
+    standard_error: float | None
     sample: Sample | None
     found: list[Finding]
 
@@ -92,16 +102,17 @@ class Judgement:
 def judge(
     examination: Examination, plan: Plan, outcome: Outcome, guess: Guess, config: Config, rate: float | None
 ) -> Judgement:
-    """What the final weights show on validation (on train where there is none)."""
-    split = "validation" if outcome.final.get("validation") else "train"
-    values, guessed = outcome.final.get(split, {}), guess.metrics.get(split, {})
-    learned, error, share = None, 0.0, None
+    """What the reported weights show on validation (on train where there is none)."""
+    final, state = outcome.reported
+    split = "validation" if final.get("validation") else "train"
+    values, guessed = final.get(split, {}), guess.metrics.get(split, {})
+    learned, error, share = None, None, None
     if plan.metric in guessed and plan.metric in values:
-        outputs = _outputs(examination, outcome, split)
-        low, high = interval(plan.metric, outputs)
-        error = (high - low) / (2.0 * STANDARD_NORMAL) if math.isfinite(high - low) else 0.0
+        outputs = _outputs(examination, state, split)
+        error = _standard_error(plan.metric, outputs)
         ahead = values[plan.metric] - guessed[plan.metric]
-        learned = bool((ahead if plan.higher else -ahead) > 2.0 * error)
+        if error is not None and math.isfinite(ahead):
+            learned = bool((ahead if plan.higher else -ahead) > 2.0 * error)
         if examination.problem.task != "regression" and len(np.unique(outputs.targets)) > 1:
             share = float(np.unique(outputs.predicted, return_counts=True)[1].max() / len(outputs))
     evidence = Evidence(
@@ -114,8 +125,10 @@ def judge(
         guess_loss=guess.loss,
         fair_start=guess.fair,
         losses=losses_of(outcome),
-        train=outcome.final.get("train", {}),
+        train=final.get("train", {}),
         judged=values,
+        examples=len(examination.feeds[split]),
+        best_epoch=outcome.evaluations[outcome.best].epoch if outcome.kept is not None else None,
         guessing=guessed,
         learned=learned,
         predicted=share,
@@ -127,21 +140,22 @@ def judge(
 
 
 def _sample(examination: Examination, plan: Plan, outcome: Outcome) -> Sample | None:
-    final, state = outcome.final, outcome.state
-    if outcome.kept is not None:
-        final, state = outcome.final_best, outcome.kept
+    final, state = outcome.reported
     split = "test" if final.get("test") else "validation"
     value = final.get(split, {}).get(plan.metric)
     if value is None or plan.metric == "loss":
         return None
+    return sample_of(split, plan.metric, _outputs(examination, state, split), value)
+
+
+def _standard_error(metric: str, outputs: Outputs) -> float | None:
+    """Half a 95 % interval, in standard errors of a normal; None where fewer than two examples show no spread."""
+    low, high = interval(metric, outputs) if len(outputs) > 1 else (math.nan, math.nan)
+    return (high - low) / (2.0 * STANDARD_NORMAL) if math.isfinite(high - low) else None
+
+
+def _outputs(examination: Examination, state: State, split: str) -> Outputs:
     raw = examination.raw(state, split).cpu().numpy()
-    targets = examination.problem.split(split).targets
-    outputs = read_out(examination.problem, examination.objective, raw, targets)
-    return sample_of(split, plan.metric, outputs, value)
-
-
-def _outputs(examination: Examination, outcome: Outcome, split: str) -> Outputs:
-    raw = examination.raw(outcome.state, split).cpu().numpy()
     return read_out(examination.problem, examination.objective, raw, examination.problem.split(split).targets)
 
 

@@ -9,6 +9,8 @@ import torch
 
 from lossopt_cli.config.schema import Config
 from lossopt_cli.config.writing import dump
+from lossopt_cli.data.kept import training_facts
+from lossopt_cli.data.problem import Problem
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import networks, whole
 from lossopt_cli.training.state import State
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from lossopt_cli.training.running import Run
 
 PARTS = ("loss", "optimizer", "model")
+MODEL, REPORTED = "model.keras", "checkpoint/reported"
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,22 @@ def keep_model(run: "Run", state: State, folder: RunFolder) -> list[Warned]:
         return []
     objective = run.built.objective
     labels = whole.labels(run.problem, objective.fit, activated=objective.activated)
-    folder.write_json("labels.json", labels)
+    folder.write_json("labels.json", labels | {"training": training_facts(run.problem)})
+    warned = _write_whole(run, state, folder)
+    if not (folder.path / MODEL).exists():  # the weights alone, for `evaluate`
+        State(state.weights, state.buffers, []).save(folder.path / REPORTED)
+    return warned
+
+
+def _write_whole(run: "Run", state: State, folder: RunFolder) -> list[Warned]:
+    objective = run.built.objective
     try:
         core = _core(run, state)
         model = whole.whole_model(core, run.problem, objective.fit, activated=objective.activated)
     except whole.UNWRITABLE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         return [Warned("model_file", f"model.keras was not written: no whole model can be built ({reason}).")]
-    said = whole.save_whole(folder.path / "model.keras", model)
+    said = whole.save_whole(folder.path / MODEL, model)
     return [Warned("model_file", f"{said}.")] if said else []
 
 
@@ -77,10 +88,7 @@ def _core(run: "Run", state: State) -> keras.Model:
     """The trained network in Keras's default layout, on the CPU."""
     model = run.built.model
     if run.built.channels_first:
-        part, config = run.trial.config.model, run.trial.config
-        with keras.device("cpu"):
-            units, precision = run.built.objective.units, config.train.precision
-            model = networks.build(part.name, part.settings, run.problem.inputs, units, "channels_last", precision)
+        model = channels_last(run.trial.config, run.problem, run.built.objective.units)
     weights = run.built.layout.views(state.weights[0].detach().cpu())
     with torch.no_grad():
         for variable, value in zip(model.trainable_variables, weights, strict=True):
@@ -88,3 +96,10 @@ def _core(run: "Run", state: State) -> keras.Model:
         for variable, value in zip(model.non_trainable_variables, state.buffers, strict=True):
             variable.assign(value[0].detach().cpu())
     return model
+
+
+def channels_last(config: Config, problem: Problem, units: int) -> keras.Model:
+    """The catalogue's own network in Keras's default layout: the same variables in the same order."""
+    part = config.model
+    with keras.device("cpu"):
+        return networks.build(part.name, part.settings, problem.inputs, units, "channels_last", config.train.precision)

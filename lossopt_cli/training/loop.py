@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from lossopt_cli.data.problem import SPLITS
 from lossopt_cli.training.examination import Examination
 from lossopt_cli.training.feeding import Feed
+from lossopt_cli.training.plain import PlainProgram
 from lossopt_cli.training.program import Program
 from lossopt_cli.training.randomness import seed_everything
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.targets import decoded
 
 PROGRESS_SECONDS = 0.25
 
@@ -43,7 +46,8 @@ class Evaluation:
 
     epoch: passes behind it (a fraction between two epochs); step: steps behind it. losses, norms, rates: of the steps
     since the last evaluation. metrics: split -> metric -> value; of `train`, over the batches since the last
-    evaluation, as they were seen. train_seconds: of these steps, without evaluation, recording and tracing.
+    evaluation, as they were seen. Every loss, of a batch as of a split, has the penalties of the layers in it.
+    train_seconds: of these steps, without evaluation, recording and tracing.
     """
 
     epoch: float
@@ -79,6 +83,12 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
     stopped_by: BaseException | None = None
 
+    @property
+    def reported(self) -> tuple[Mapping[str, Mapping[str, float]], State]:
+        """Metrics by split, and the weights they are of: what the run is judged by and keeps. The best where they were
+        asked for, else the last."""
+        return (self.final, self.state) if self.kept is None else (self.final_best, self.kept)
+
 
 class Recorder(Protocol):
     """Who hears of a training as it goes."""
@@ -99,6 +109,9 @@ def train(
     stopping: Stopping | None = None,
 ) -> Outcome:
     """Trains the state in place to the end of the plan, from where it stands, or until it is asked to stop.
+
+    A state saved between two steps of an epoch goes on with the next batch of it, to the same bytes as if it had never
+    been saved; only the metrics of `train` at the first evaluation are of the batches since.
 
     A non-finite loss or weight ends it as a result, and so does an interruption between two steps; both are said in the
     outcome's status. Anything else is raised.
@@ -158,13 +171,16 @@ def _stretches(
     told_at = began_at
     for epoch in range(state.epoch, plan.epochs):
         seed_everything("epoch", plan.seed, epoch)  # for what draws from the global generators: code of the user's
+        behind = state.step - epoch * per_epoch
         with program.session(state) as session:
-            for inputs, targets in feed.epoch(plan.seed, epoch, plan.batch_size):
+            for inputs, targets in islice(feed.epoch(plan.seed, epoch, plan.batch_size), behind, None):
                 if stopping.cause is not None:
                     stretch.epoch, stretch.seconds = state.step / per_epoch, time.perf_counter() - began_at
                     if stretch.losses:
                         yield stretch
                     raise stopping.cause
+                if isinstance(program, PlainProgram):
+                    seed_everything("step", plan.seed, state.step)  # its layers may draw from the global generators
                 step = session.step(inputs, targets, rates[state.step])
                 stretch.losses.append(step.loss)
                 stretch.norms.append(step.norm)
@@ -221,20 +237,9 @@ def _seen(stretch: _Stretch, losses: np.ndarray, examination: Examination) -> di
     """Loss and metrics over the batches as they were seen, each at the weights of its own step, as `fit` has them."""
     encoded, raw = torch.cat(stretch.order), torch.cat(stretch.outputs)
     sizes = np.array([len(targets) for targets in stretch.order], dtype=np.float64)
-    values = examination.score(raw, encoded, _decoded(encoded, examination))
+    targets = decoded(examination.problem, examination.objective.fit, encoded.cpu().numpy())
+    values = examination.score(raw, encoded, targets)
     return {**values, "loss": float((losses * sizes).sum() / sizes.sum())}
-
-
-def _decoded(encoded: torch.Tensor, examination: Examination) -> np.ndarray:
-    """Targets in their own units, or class numbers, from what the loss was given."""
-    problem, fit = examination.problem, examination.objective.fit
-    values = encoded.cpu().numpy()
-    if problem.task == "regression":
-        values = values.astype(np.float64)
-        return values if fit.own_units else values * problem.target_deviation + problem.target_mean
-    if fit.targets == "integer":
-        return values
-    return (values[:, 0] > 0).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
 
 
 def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: Outcome) -> bool:
@@ -270,11 +275,12 @@ def _remember_best(evaluation: Evaluation, plan: Plan, outcome: Outcome) -> None
 
 
 def _conclude(examination: Examination, plan: Plan, outcome: Outcome) -> None:
-    """Metrics of the last weights on every split, and of the best ones where they were kept."""
-    if outcome.status == "diverged" or not outcome.evaluations:
+    """Metrics of the last weights on every split, unless they diverged, and of the best ones where they were kept."""
+    if not outcome.evaluations:
         return
     began_at = time.perf_counter()
-    outcome.final = _all_splits(examination, outcome.state)
+    if outcome.status != "diverged":
+        outcome.final = _all_splits(examination, outcome.state)
     if outcome.kept is not None:
         outcome.final_best = _all_splits(examination, outcome.kept)
     outcome.seconds["evaluate"] += time.perf_counter() - began_at

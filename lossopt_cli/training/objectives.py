@@ -13,8 +13,9 @@ from lossopt_cli.catalogue.losses import loss_named, stands_for
 from lossopt_cli.catalogue.rows import Fit, LossRow, defaults
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.trial import units_of
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.training.targets import LossFunction, Objective, activation, units_of
+from lossopt_cli.training.targets import LossFunction, Objective, activation
 from lossopt_cli.training.user_parts import UserLoss
 
 # Losses in torch's own kernels, where the Keras form takes three to ten calls or branches on values, which no trace

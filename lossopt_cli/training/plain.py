@@ -59,7 +59,8 @@ class PlainProgram:
         return predict(self.model, self.layout.views(state.weights[0]), [b[0] for b in state.buffers], inputs)
 
     def evaluated(self, state: State) -> State:
-        return state
+        """As at the end, so that every evaluation is of weights that may be kept."""
+        return self.finished(state)
 
     def finished(self, state: State) -> State:
         """The moving average in place of the weights, where `use_ema` asks for it."""

@@ -19,7 +19,10 @@ from lossopt_cli.training.tracing import Function, Untraceable, traced, verified
 
 # A trace takes 0.04 to 0.25 s and repays itself after 8 to 26 steps (mlp and minicnn; adam, ftrl, muon).
 STEPS_THAT_REPAY_A_TRACE = 30
-PREDICTION_ROWS = 1024
+# Of the inputs that are predicted at once: activations of images are tens of times larger, and leave the cache of a CPU
+PREDICTION_BYTES = {"cpu": 1 << 20}
+PREDICTION_BYTES_ELSEWHERE = 16 << 20
+PREDICTION_ROWS = (8, 1024)  # at least, at most
 
 
 @dataclass
@@ -186,10 +189,17 @@ def predict(model: keras.Model, weights, buffers, inputs: torch.Tensor) -> torch
     """Raw outputs float32 [n, ...] of a model at these weights and buffers, in inference mode."""
     outputs = []
     with torch.no_grad():
-        for rows in inputs.split(PREDICTION_ROWS):
+        for rows in inputs.split(_rows_at_once(inputs)):
             raw, _ = model.stateless_call(weights, buffers, rows, training=False)
             outputs.append(raw.float())
     return torch.cat(outputs)
+
+
+def _rows_at_once(inputs: torch.Tensor) -> int:
+    fewest, most = PREDICTION_ROWS
+    row_bytes = max(1, inputs[:1].numel() * inputs.element_size())
+    allowed = PREDICTION_BYTES.get(inputs.device.type, PREDICTION_BYTES_ELSEWHERE)
+    return max(fewest, min(most, allowed // row_bytes))
 
 
 def _key(inputs: torch.Tensor, targets: torch.Tensor) -> tuple:

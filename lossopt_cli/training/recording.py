@@ -1,7 +1,7 @@
 """What a run leaves in its folder as it goes and when it ends."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,26 +11,35 @@ from lossopt_cli.training.loop import Evaluation
 
 
 class FolderRecorder:
-    """Writes events at every evaluation, and the tables at the end. epoch_seconds: what the evaluations' took."""
+    """Writes events at every evaluation, and the tables at the end. epoch_seconds: what the evaluations' took.
 
-    def __init__(self, folder: RunFolder, hyperparameters: Mapping[str, object], started_at: float):
-        self.folder, self.hyperparameters = folder, hyperparameters
+    clock: when it is, in seconds since 1970; of another time where a training is told afterwards.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        hyperparameters: Mapping[str, object],
+        started_at: float,
+        clock: Callable[[], float] = time.time,
+    ):
+        self.folder, self.hyperparameters, self.clock = folder, hyperparameters, clock
         self.events = EventFile(folder.path, started_at)
         self.evaluations: list[Evaluation] = []
-        self.seen_at = time.time()
+        self.seen_at = clock()
         self.epoch_seconds = 0.0
 
     def began(self, initial: Mapping[str, Mapping[str, float]]) -> None:
         tags = _scalars(initial)
-        self.events.scalars(list(tags), np.array([0]), np.array([list(tags.values())]), time.time())
+        self.events.scalars(list(tags), np.array([0]), np.array([list(tags.values())]), self.clock())
         self.events.hparams(self.hyperparameters)
-        self.seen_at = time.time()
+        self.seen_at = self.clock()
 
     def stepped(self, step, steps, loss) -> None:
         pass
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        began_at, now = time.perf_counter(), time.time()
+        began_at, now = time.perf_counter(), self.clock()
         self.evaluations.append(evaluation)
         count = len(evaluation.losses)
         steps = np.arange(evaluation.step - count + 1, evaluation.step + 1)
@@ -47,7 +56,7 @@ class FolderRecorder:
         tested = _scalars({"test": final.get("test", {})})
         last = self.evaluations[-1].step if self.evaluations else 0
         if tested and not self.events.closed:
-            self.events.scalars(list(tested), np.array([last]), np.array([list(tested.values())]), time.time())
+            self.events.scalars(list(tested), np.array([last]), np.array([list(tested.values())]), self.clock())
         self.folder.write_csv("epochs.csv", epoch_columns(self.evaluations))
         self.folder.write_csv("steps.csv", step_columns(self.evaluations))
         if not self.events.closed:

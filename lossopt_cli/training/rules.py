@@ -178,9 +178,9 @@ class KerasRule:
         changed = [(into, value) for into, value in zip(old, new, strict=True) if into is not value]
         torch._foreach_copy_([into for into, _ in changed], [value for _, value in changed])
 
-    def evaluated(self, weights, slots) -> None:
-        """Between steps Keras evaluates at the weights themselves, with `use_ema` too."""
-        return
+    def evaluated(self, weights, slots) -> torch.Tensor | None:
+        """As at the end, so that every evaluation is of weights that may be kept; `fit` swaps at its end only."""
+        return self.finished(weights, slots)
 
     def finished(self, weights, slots) -> torch.Tensor | None:
         """The moving average in place of the weights, where `use_ema` asks for it."""

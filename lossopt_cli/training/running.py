@@ -1,20 +1,18 @@
 """One trial from its config and problem to a finished folder. `lossopt train` is this with a screen around it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 import torch
 
-from lossopt_cli.catalogue.metrics import metric_named
-from lossopt_cli.catalogue.schedules import multipliers
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import SPLITS, Problem
-from lossopt_cli.data.trial import Trial, default_metric
+from lossopt_cli.data.trial import Trial
 from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import devices, keeping, results
@@ -22,6 +20,8 @@ from lossopt_cli.training.building import Build, UserParts, build, is_pure
 from lossopt_cli.training.feeding import feed
 from lossopt_cli.training.judging import Guess, guess_of, judge
 from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
+from lossopt_cli.training.plain import PlainProgram
+from lossopt_cli.training.planning import plan_of
 from lossopt_cli.training.recording import FolderRecorder
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
@@ -42,7 +42,10 @@ class Screen(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """A trial ready to train: its parts are built and go together."""
+    """A trial ready to train: its parts are built and go together.
+
+    initial_outputs: raw outputs of the untrained network on a few rows, see `Examination.first_outputs`.
+    """
 
     trial: Trial
     problem: Problem
@@ -51,6 +54,7 @@ class Run:
     device: torch.device
     examination: Examination
     state: State
+    initial_outputs: list[list[float]]
     plain: bool
     build_seconds: float
 
@@ -67,34 +71,46 @@ def prepare(config: Config, problem: Problem, user: UserParts, tracing: bool = T
     began_at = time.perf_counter()
     devices.set_up(config.train.threads)
     device = devices.device_named(config.train.device)
-    _check_batch(config, problem)
     built = build(config, problem, user)
     with keras.device(_keras_name(device)):
         program = built.program(device, tracing)
         feeds = {
             name: feed(problem, problem.split(name), built.objective, device, built.channels_first) for name in SPLITS
         }
-        first = next(feeds["train"].epoch(config.train.seed, 0, min(config.train.batch_size, len(problem.train))))
+        first = next(feeds["train"].epoch(config.train.seed, 0, config.train.batch_size))
         with Running(_files(user), None):
             _try_loss(built, program, first)
             plain = not is_pure(program, *first)
         if plain:
-            if built.optimizer is None:
-                raise UsageError(
-                    Fault(
-                        "the model draws random numbers without a SeedGenerator, and the optimizer is torch's",
-                        "--model",
-                        remedy="pass seed=keras.random.SeedGenerator(...) to keras.random, or use a Keras optimizer",
-                    )
-                )
-            program = built.plain_program(device)
+            program = _plain_program(built, device)
+        examination = Examination(problem, built.objective, feeds, program, config.train.batch_size)
         state = program.start()
-    examination = Examination(problem, built.objective, feeds, program)
-    plan = _plan(config, problem, built)
+        with Running(_files(user), None):
+            outputs, measured = examination.first_outputs(state), examination.measured(state)
+    plan = plan_of(config, problem, built, measured)
     code = {obj.reference: obj.fingerprint for obj in user.objects.values()}
     trial = Trial.of(keeping.filled(config, built.settings), problem, code)
     spent = time.perf_counter() - began_at
-    return Run(trial, problem, built, plan, device, examination, state, plain, spent)
+    return Run(trial, problem, built, plan, device, examination, state, outputs, plain, spent)
+
+
+def _plain_program(built: Build, device: torch.device) -> PlainProgram:
+    if built.optimizer is None:
+        raise UsageError(
+            Fault(
+                "the model draws random numbers without a SeedGenerator, and the optimizer is torch's",
+                "--model",
+                remedy="pass seed=keras.random.SeedGenerator(...) to keras.random, or use a Keras optimizer",
+            )
+        )
+    return built.plain_program(device)
+
+
+@contextmanager
+def at_work(run: Run) -> Iterator[None]:
+    """Around what trains and evaluates the run: on its device; what the user's code raises is a RunError at its line."""
+    with keras.device(_keras_name(run.device)), Running(_files(run.built.user), None, raises=RunError):
+        yield
 
 
 def _keras_name(device: torch.device) -> str:
@@ -113,48 +129,6 @@ def _try_loss(built: Build, program, first) -> None:
     inputs, targets = first
     raw = program.predict(program.start(), inputs).requires_grad_()
     loss.check(targets, raw)
-
-
-def _check_batch(config: Config, problem: Problem) -> None:
-    examples = len(problem.train)
-    if config.train.batch_size > examples:
-        raise UsageError(
-            Fault(
-                f"a batch of {config.train.batch_size} is larger than the {examples} training examples",
-                "--batch-size",
-                f"at most {examples}",
-                f"--batch-size {max(1, min(32, examples // 4))}",
-            )
-        )
-
-
-def _plan(config: Config, problem: Problem, built: Build) -> Plan:
-    per_epoch = -(-len(problem.train) // config.train.batch_size)
-    steps = per_epoch * config.train.epochs
-    rate = built.learning_rate if built.learning_rate is not None else np.nan
-    rates = np.full(steps, rate)
-    if config.schedule is not None:
-        rates = rate * multipliers(config.schedule.name, config.schedule.settings, steps, per_epoch)
-    metric = config.train.metric or default_metric(problem.task)
-    if metric != "loss" and problem.task not in (row := metric_named(metric)).tasks:
-        raise UsageError(
-            Fault(f"{metric} is no metric of a {problem.task} task", "--metric", f"{' or '.join(row.tasks)}")
-        )
-    if config.schedule is not None and built.learning_rate is None:
-        what = f"{config.optimizer.name} keeps a learning rate of its own, which a schedule cannot set"
-        raise UsageError(Fault(what, "--schedule", remedy="drop the schedule, or let the optimizer take learning_rate"))
-    higher = metric != "loss" and metric_named(metric).better == "higher"
-    train_ = config.train
-    return Plan(
-        train_.epochs,
-        train_.batch_size,
-        train_.seed,
-        rates,
-        metric,
-        higher,
-        train_.evaluate_every,
-        train_.keep == "best",
-    )
 
 
 class _Recorders:
@@ -197,7 +171,7 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
     written = time.perf_counter() - ready_at
     with Stopping() as stopping, _Left(folder, recorder, begun), keras.device(_keras_name(run.device)):
         with Running(_files(run.built.user), None, raises=RunError):
-            guess = guess_of(run.examination)
+            guess = guess_of(run.examination, run.state)
             screen.ready(run)
             recorders = _Recorders(recorder, screen, guess)
             outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state, stopping)
@@ -220,7 +194,7 @@ def _keep(run: Run, outcome: Outcome, recorder: FolderRecorder, folder: RunFolde
     """Tables, events, checkpoint and the whole model; the model with the best weights where they were asked for."""
     recorder.finish(outcome.status, outcome.final)
     outcome.trained.save(folder.path / "checkpoint")
-    return keeping.keep_model(run, outcome.kept or outcome.state, folder)
+    return keeping.keep_model(run, outcome.reported[1], folder)
 
 
 def _seconds(

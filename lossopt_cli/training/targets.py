@@ -37,11 +37,6 @@ class Objective:
     activated: bool = False
 
 
-def units_of(fit: Fit, problem: Problem) -> int:
-    """The width of the head: the number of classes where the fit wants one unit a class, else 1."""
-    return len(problem.classes) if fit.units == "classes" else 1
-
-
 def activation(fit: Fit, units: int) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Raw outputs [N, units] -> their probabilities: softmax, or a sigmoid each; None where outputs are none."""
     if fit.reads not in ("logits", "probabilities"):
@@ -62,6 +57,16 @@ def encoded(problem: Problem, fit: Fit, targets: np.ndarray) -> np.ndarray:
     else:
         columns = np.eye(len(problem.classes), dtype=np.float32)[targets]
     return 2.0 * columns - 1.0 if fit.targets == "signs" else columns
+
+
+def decoded(problem: Problem, fit: Fit, values: np.ndarray) -> np.ndarray:
+    """Targets in their own units, or class numbers, from what `encoded` made of them."""
+    if problem.task == "regression":
+        values = values.astype(np.float64)
+        return values if fit.own_units else values * problem.target_deviation + problem.target_mean
+    if fit.targets == "integer":
+        return values
+    return (values[:, 0] > 0).astype(np.int64) if values.shape[1] == 1 else values.argmax(axis=1)
 
 
 def read_out(problem: Problem, objective: Objective, raw: np.ndarray, targets: np.ndarray) -> Outputs:

@@ -144,32 +144,39 @@ def keep_copies(objects: Iterable[UserObject], folder: Path) -> dict[str, dict[s
     """Copies of the users' files, as they were executed, under folder/code/; reference -> file, sha256,
     neighbours.
 
-    Different files of one name are numbered: `losses.py`, `losses-2.py`. Paths are relative to `folder`.
+    Files of one folder stay beside each other, and files of two folders apart, so that each finds its own neighbours
+    again: `code/losses.py`, or `code/mine/losses.py` and `code/theirs/losses.py`. Paths are relative to `folder`.
     """
-    kept: dict[str, dict[str, Any]] = {}
-    taken: dict[Path, UserFile] = {}
+    objects, kept, written = list(objects), {}, {}
+    places = _places(obj.path.parent for obj in objects)
     for obj in objects:
-        home = obj.path.parent
-        copies = [_kept(f, folder / "code" / f.path.relative_to(home), taken) for f in (obj.file, *obj.neighbours)]
-        places = [copy.relative_to(folder).as_posix() for copy in copies]
-        kept[obj.reference] = {"file": places[0], "sha256": obj.sha256}
+        home, files = obj.path.parent, (obj.file, *obj.neighbours)
+        copies = [places[home] / file.path.relative_to(home) for file in files]
+        for file, copy in zip(files, copies, strict=True):
+            if written.setdefault(copy, file).data != file.data:
+                raise UsageError(obj.fault(f"{shown(file.path)} changed while it was read", remedy="start again"))
+            (folder / copy).parent.mkdir(parents=True, exist_ok=True)
+            (folder / copy).write_bytes(file.data)
+        kept[obj.reference] = {"file": copies[0].as_posix(), "sha256": obj.sha256}
         if obj.neighbours:
-            hashes = [f.sha256 for f in obj.neighbours]
-            kept[obj.reference]["neighbours"] = dict(zip(places[1:], hashes, strict=True))
+            names = [copy.as_posix() for copy in copies[1:]]
+            kept[obj.reference]["neighbours"] = dict(zip(names, [f.sha256 for f in obj.neighbours], strict=True))
     return kept
 
 
-def _kept(file: UserFile, wanted: Path, taken: dict[Path, UserFile]) -> Path:
-    """Writes one copy, unless these bytes are already there under that name; the path it has."""
-    copy, number = wanted, 1
-    while copy in taken and taken[copy].data != file.data:
-        number += 1
-        copy = wanted.with_stem(f"{wanted.stem}-{number}")
-    if copy not in taken:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(file.data)
-        taken[copy] = file
-    return copy
+def _places(homes: Iterable[Path]) -> dict[Path, Path]:
+    """Where the files of each folder are kept: in `code`, or in a folder of it each where there are several."""
+    homes = list(dict.fromkeys(homes))
+    if len(homes) == 1:
+        return {homes[0]: Path("code")}
+    places: dict[Path, Path] = {}
+    for home in homes:
+        place, number = Path("code", home.name), 1
+        while place in places.values():
+            number += 1
+            place = Path("code", f"{home.name}-{number}")
+        places[home] = place
+    return places
 
 
 def _read(path: Path, where: str | None) -> UserFile:

@@ -26,6 +26,7 @@ PACKAGES = {"torch": "torch.optim", "pytorch_optimizer": "pytorch_optimizer", "s
 # What a signature does not say. Closures, wrappers and Hessians that it does say are found by _reason.
 _GROUPS = "it needs parameter groups marked use_muon; Keras's muon sorts the weights itself"
 REFUSED = {
+    "torch.Muon": "it takes matrices only, and models have biases; Keras's muon gives those to AdamW",
     "torch.SparseAdam": "it takes sparse gradients only, and those of a Keras model are dense",
     "pytorch_optimizer.AliG": "it needs the loss within its step, through a closure",
     "pytorch_optimizer.BSAM": "it needs a closure that computes loss and gradients again within a step",

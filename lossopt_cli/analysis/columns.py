@@ -1,0 +1,221 @@
+"""The columns that the table of a comparison can have: a literal table, in the order in which they stand."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lossopt_cli.analysis import wording
+from lossopt_cli.analysis.comparison import Comparison, Difference, RecipeResult
+from lossopt_cli.catalogue.lookup import nearest
+from lossopt_cli.errors import Fault, UsageError
+
+DIFFERENCE, SEEDS, RECIPE = "difference", "seeds", "recipe"
+Cell = Callable[[Comparison, RecipeResult], str]
+Value = Callable[[Comparison, RecipeResult], Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column shows of a recipe.
+
+    head: two lines, with {split}, {metric} and {target} filled in. cell: its text, blank where there is nothing to say.
+    key: what it is sorted by, the least first; a metric's best is its least. wanted: 1 is shown first where there is
+    little room; 0 is only shown where it is asked for. meaning: for `--columns help`.
+    """
+
+    name: str
+    head: tuple[str, str]
+    cell: Cell
+    key: Value
+    wanted: int
+    meaning: str
+    left: bool = False
+
+
+def behind(recipe: RecipeResult) -> tuple[float, float | None, float | None] | None:
+    """By how much the recipe is worse than the best, and its interval; None for the best itself."""
+    found = recipe.difference_to_best
+    return None if found is None else oriented(found, recipe.name)
+
+
+def oriented(found: Difference, worse: str) -> tuple[float, float | None, float | None]:
+    """By how much `worse` is worse than the other of the two, low, high."""
+    if found.b == worse:
+        return found.value, found.low, found.high
+    ends = (None if end is None else -end for end in (found.high, found.low))
+    return (-found.value, *ends)
+
+
+def metric_places(comparison: Comparison) -> int:
+    """Decimals of the metric, the same in every cell."""
+    return wording.decimals([recipe.mean.value for recipe in comparison.recipes if recipe.standing != "lost"])
+
+
+def badness(comparison: Comparison, value: float | None) -> float:
+    """Least for the best value of the metric; what is not known comes last."""
+    if value is None or math.isnan(value):
+        return math.inf
+    return -value if comparison.higher else value
+
+
+def time_key(recipe: RecipeResult) -> float:
+    return math.inf if recipe.time_to_target_epochs is None else recipe.time_to_target_epochs
+
+
+def highest_rate_tried(recipe: RecipeResult) -> float | None:
+    rates = [arm.learning_rate for arm in (*recipe.arms, *recipe.tuning) if arm.learning_rate is not None]
+    return max(rates, default=None)
+
+
+def room(comparison: Comparison, recipe: RecipeResult) -> str:
+    """`3x`; `>10x` where no rate above the chosen one was lost; blank where none above was tried."""
+    if recipe.room is not None:
+        return f"{recipe.room:.2g}x"
+    highest, chosen = highest_rate_tried(recipe), recipe.learning_rate
+    return f">{highest / chosen:.2g}x" if highest and chosen and highest > chosen else ""
+
+
+def time(comparison: Comparison, recipe: RecipeResult) -> str:
+    """`3 8/8`: the median of epochs, and how many of the seeds reached the target."""
+    if recipe.time_to_target_epochs is None:
+        return ""
+    return f"{wording.count(recipe.time_to_target_epochs)} {recipe.reached}/{recipe.n}"
+
+
+def lost(comparison: Comparison, recipe: RecipeResult) -> str:
+    return f"{recipe.lost}/{recipe.n}" if recipe.lost else ""
+
+
+def interval(comparison: Comparison, recipe: RecipeResult) -> str:
+    """`0.968 to 0.976`."""
+    if recipe.mean.low is None or recipe.mean.high is None:
+        return ""
+    places = metric_places(comparison)
+    return f"{wording.fixed(recipe.mean.low, places)} to {wording.fixed(recipe.mean.high, places)}"
+
+
+def worse_by(comparison: Comparison, recipe: RecipeResult) -> str:
+    """`0.010 (-0.003 to 0.023)`."""
+    found = behind(recipe)
+    if found is None:
+        return ""
+    texts = [wording.fixed(value, metric_places(comparison)) for value in found]
+    return f"{texts[0]} ({texts[1]} to {texts[2]})" if found[1] is not None else texts[0]
+
+
+def best_of(comparison: Comparison, recipe: RecipeResult) -> str:
+    """`1 0.600, 5 0.930, 25 0.972`: the best that so many of its trials are expected to give; blank for one rate."""
+    if len({arm.learning_rate for arm in (*recipe.arms, *recipe.tuning)}) < 2:
+        return ""
+    places = metric_places(comparison)
+    return " ".join(wording.fixed(recipe.best_of_k[k], places) for k in sorted(recipe.best_of_k))
+
+
+def best_of_key(comparison: Comparison, recipe: RecipeResult) -> float:
+    """The first try."""
+    return badness(comparison, recipe.best_of_k[min(recipe.best_of_k)] if recipe.best_of_k else None)
+
+
+def metric_value(read: Callable[[RecipeResult], float | None]) -> tuple[Cell, Value]:
+    """A number in the metric's units."""
+    return (
+        lambda comparison, recipe: wording.fixed(read(recipe), metric_places(comparison)),
+        lambda comparison, recipe: badness(comparison, read(recipe)),
+    )
+
+
+def number(read: Callable[[RecipeResult], float | None], text: Callable[[float], str]) -> tuple[Cell, Value]:
+    """Another number, smaller is better."""
+
+    def cell(comparison: Comparison, recipe: RecipeResult) -> str:
+        value = read(recipe)
+        return "" if value is None else text(value)
+
+    def key(comparison: Comparison, recipe: RecipeResult) -> float:
+        value = read(recipe)
+        return math.inf if value is None else value
+
+    return cell, key
+
+
+def words(read: Callable[[RecipeResult], str | None]) -> tuple[Cell, Value]:
+    return (lambda comparison, recipe: read(recipe) or ""), (lambda comparison, recipe: read(recipe) or "")
+
+
+def drawn(comparison: Comparison, recipe: RecipeResult) -> str:
+    """The table draws these, on a scale that all rows share."""
+    return ""
+
+
+def seed_scores(comparison: Comparison, recipe: RecipeResult) -> float:
+    return badness(comparison, recipe.mean.value)
+
+
+def difference_key(comparison: Comparison, recipe: RecipeResult) -> float:
+    found = behind(recipe)
+    return 0.0 if found is None else found[0]
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(RECIPE, ("", "recipe"), *words(lambda r: r.name), 1, "loss and optimizer", left=True),
+    Column("loss", ("", "loss"), *words(lambda r: r.loss), 0, "the loss alone", left=True),
+    Column("optimizer", ("", "optimizer"), *words(lambda r: r.optimizer), 0, "the optimizer alone", left=True),
+    Column("schedule", ("", "schedule"), *words(lambda r: r.schedule), 0, "of the learning rate", left=True),
+    Column("learning_rate", ("", "lr"), *number(lambda r: r.learning_rate, wording.rate), 1, "the chosen one"),
+    Column("n", ("", "seeds"), *number(lambda r: r.n, wording.count), 0, "how many seeds"),
+    Column("mean", ("", "{split}"), *metric_value(lambda r: r.mean.value), 1, "mean of the metric over seeds"),
+    Column("interval", ("interval", "of the mean"), interval, seed_scores, 0, "its t interval"),
+    Column("worst", ("worst", "seed"), *metric_value(lambda r: r.worst), 3, "the worst seed"),
+    Column("interquartile_mean", ("middle", "half"), *metric_value(lambda r: r.interquartile_mean), 0, "its mean"),
+    Column(SEEDS, ("every", "seed"), drawn, seed_scores, 7, "a dot for each", left=True),
+    Column(DIFFERENCE, ("worse than {best} by", ""), drawn, difference_key, 1, "drawn, with its interval", left=True),
+    Column("worse_by", ("worse than the best", "(interval)"), worse_by, difference_key, 0, "in numbers"),
+    Column("lost", ("", "lost"), lost, lambda c, r: r.lost, 2, "seeds no better than guessing"),
+    Column("time", ("to {target}", "epochs"), time, lambda c, r: time_key(r), 4, "epochs to the target, and how many"),
+    Column("steps", ("to {target}", "steps"), *number(lambda r: r.time_to_target_steps, wording.count), 0, "steps"),
+    Column("room", ("lr", "room"), room, lambda c, r: -(r.room or math.inf), 5, "lowest rate lost / chosen rate"),
+    Column("at_default", ("at its", "default"), *metric_value(lambda r: r.at_default), 6, "at the default rate"),
+    Column("relapse", ("re-", "lapse"), *number(lambda r: r.relapse, wording.percent), 8, "climb of the loss"),
+    Column("best_of_k", ("best of {k}", "trials"), best_of, best_of_key, 9, "expected best of so many of its trials"),
+    Column("area", ("", "area"), *number(lambda r: None if r.area is None else -r.area, lambda v: f"{-v:.3g}"), 10, ""),
+    Column("sensitivity", ("sensi-", "tivity"), *number(lambda r: r.sensitivity, lambda v: f"{v:.3g}"), 0, "to the lr"),
+    Column("window", ("safe", "decades"), *number(lambda r: r.safe_window_decades, lambda v: f"{v:.2g}"), 0, "of lr"),
+    Column("seconds", ("", "seconds"), *number(lambda r: r.seconds, lambda v: f"{v:.3g}"), 11, "of training"),
+)
+
+
+def column_named(name: str, where: str) -> Column:
+    """UsageError with all names for one that is not there."""
+    found = {column.name: column for column in COLUMNS}
+    plain = name.strip().lower().replace("-", "_")
+    if plain in found:
+        return found[plain]
+    near = nearest(plain, found)
+    raise UsageError(
+        Fault(f"no column is called {name!r}", where, ", ".join(found), f"did you mean {near[0]}?" if near else None)
+    )
+
+
+def setting_columns(comparison: Comparison) -> tuple[Column, ...]:
+    """One for each part of the setting that differs between the recipes."""
+    keys = dict.fromkeys(key for recipe in comparison.recipes for key in recipe.setting)
+    return tuple(_setting_column(key) for key in keys)
+
+
+def setting_text(value: Any) -> str:
+    """A part of a setting as a person writes it."""
+    if isinstance(value, Mapping):
+        rest = [f"{key}={setting_text(item)}" for key, item in value.items() if key != "name"]
+        return ":".join([str(value["name"]), *rest] if "name" in value else rest)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _setting_column(key: str) -> Column:
+    def cell(comparison: Comparison, recipe: RecipeResult) -> str:
+        return setting_text(recipe.setting.get(key))
+
+    title = key.rpartition(".")[2].replace("_", " ")
+    return Column(key, ("", title), cell, cell, 2, "differs in the setting", left=True)

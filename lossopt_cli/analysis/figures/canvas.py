@@ -1,0 +1,175 @@
+"""Pictures drawn to a file with matplotlib, which is imported when something is drawn (without pyplot: it costs time
+and keeps state)."""
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+
+from lossopt_cli.analysis.figures.matrix import draw_forest, draw_grid
+from lossopt_cli.analysis.figures.picture import Chart, Grid, Line, Panel, Picture, y_limits
+from lossopt_cli.analysis.figures.style import DASHES, FAINT, INK, MARKERS, QUIET, Style, checked_ending, save, settings
+
+OTHERS = "#C8C8C8"
+HEAVY = 5000  # points; a longer faint line is a bitmap in PDF and SVG
+SIGNS: Mapping[str, Mapping[str, Any]] = {
+    "lost": {"marker": "X", "s": 3.4, "linewidths": 0.6, "edgecolors": "white"},
+    "chosen": {"marker": "o", "s": 5.2, "linewidths": 1.4},
+    "default": {"marker": "D", "s": 3.2, "linewidths": 1.2},
+}
+
+
+def draw(picture: Picture, file: Path, style: Style) -> None:
+    """PNG, SVG or PDF by the ending of `file`; the same picture gives the same bytes. UsageError for another ending
+    and for a place that cannot be written."""
+    checked_ending(file)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(settings(style)):
+        figure = Figure(dpi=style.dpi, layout="constrained")
+        if isinstance(picture, Chart):
+            height = _draw_chart(figure, picture, style)
+        elif isinstance(picture, Grid):
+            height = draw_grid(figure, picture, style)
+        else:
+            height = draw_forest(figure, picture, style)
+        _head(figure, picture, style, height)
+        save(figure, file, style)
+
+
+def _head(figure: Any, picture: Picture, style: Style, body: float) -> None:
+    """Title and caption above the body, whose height in inches is given; the figure grows by them."""
+    line = 1.35 * style.size / 72.0
+    title = wrap(picture.title, int(style.width * 72.0 / (0.66 * style.size)))
+    caption = [
+        part
+        for text in picture.caption.split("\n")
+        for part in wrap(text, int(style.width * 72.0 / (0.47 * style.size)))
+    ]
+    head = line * (1.2 * len(title) + len(caption) + 0.7)
+    figure.set_size_inches(style.width, body + head)
+    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, body / (body + head)))
+    at = body + head - 0.35 * line
+    left = 0.5 * line / style.width
+    for text, size, weight, colour, step in [
+        *((text, 1.15 * style.size, "bold", INK, 1.2 * line) for text in title),
+        *((text, 0.95 * style.size, "normal", QUIET, line) for text in caption),
+    ]:
+        figure.text(left, at / (body + head), text, fontsize=size, fontweight=weight, color=colour, ha="left", va="top")
+        at -= step
+
+
+def _draw_chart(figure: Any, chart: Chart, style: Style) -> float:
+    """All panels and one legend below them; the height that this takes, in inches."""
+    columns = max(1, min(chart.columns, len(chart.panels), int(style.width / style.narrowest)))
+    rows = ceil(len(chart.panels) / columns)
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis, panel in zip(axes, chart.panels, strict=False):
+        together = [other for other in chart.panels if panel.row and other.row == panel.row]
+        _draw_panel(axis, panel, y_limits(panel, together), style)
+    for axis in list(axes)[len(chart.panels) :]:
+        axis.remove()
+    below = _legend(figure, style)
+    squeezed = 0.72 if rows > 2 else 1.0 if columns > 1 or rows > 1 else 1.15
+    return rows * style.panel * squeezed + below
+
+
+def _legend(figure: Any, style: Style) -> float:
+    """Every label once, below the panels, in as many columns as fit; its height in inches."""
+    found = {}
+    for axis in figure.axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
+        return 0.0
+    widest = max(map(len, found)) + 7
+    columns = max(1, min(len(found), int(style.width * 72.0 / (0.56 * style.size * widest))))
+    figure.legend(
+        found.values(), found, loc="outside lower left", ncols=columns, frameon=False, handlelength=2.4, borderpad=0.2
+    )
+    return ceil(len(found) / columns) * 1.6 * style.size / 72.0
+
+
+def _draw_panel(axis: Any, panel: Panel, limits: tuple[float, float], style: Style) -> None:
+    if panel.log_x:
+        axis.set_xscale("log")
+    if panel.shade:
+        low, high, label = panel.shade
+        axis.axvspan(low, high, color="#E9E4D0", linewidth=0, zorder=0, label=label)
+    if panel.level:
+        axis.axhline(panel.level[0], color=QUIET, linewidth=0.5 * style.stroke, linestyle=(0, (1, 2)), zorder=1)
+        axis.annotate(
+            panel.level[1],
+            (1.0, panel.level[0]),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=0.85 * style.size,
+            color=QUIET,
+        )
+    for line in panel.lines:
+        _draw_line(axis, line, style)
+    for mark in panel.marks:
+        look = dict(SIGNS[mark.sign])
+        look["s"] = (look["s"] * style.stroke) ** 2
+        look["linewidths"] *= 0.6 * style.stroke
+        filled = {"c": mark.look.colour} if mark.sign == "lost" else {"c": "none", "edgecolors": INK}
+        axis.scatter([mark.x], [mark.y], label=mark.label, zorder=6, clip_on=False, **look | filled)
+    _dress(axis, panel, limits)
+
+
+def _dress(axis: Any, panel: Panel, limits: tuple[float, float]) -> None:
+    axis.set_ylim(*limits)
+    if panel.x_limits:
+        axis.set_xlim(*panel.x_limits)
+    if panel.x_ticks:
+        axis.set_xticks(panel.x_ticks)
+    axis.set_title(panel.title)
+    axis.set_xlabel(panel.x_label)
+    axis.set_ylabel(panel.y_label)
+    axis.grid(color=FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+    lines = {"color": "#888888", "linewidth": 0.8, "zorder": 1}
+    if panel.zero:
+        axis.axhline(0.0, **lines)
+    if panel.zero and axis.get_xlim()[0] < 0.0:
+        axis.axvline(0.0, **lines)
+    if panel.reference is not None:
+        axis.axvline(panel.reference, **lines)
+
+
+def _draw_line(axis: Any, line: Line, style: Style) -> None:
+    look: dict[str, Any] = {"color": line.look.colour, "linestyle": DASHES[line.look.dash % len(DASHES)], "zorder": 3}
+    if line.label:
+        look["label"] = line.label
+    marker = {"marker": MARKERS[line.look.marker % len(MARKERS)]}
+    if line.kind in ("rates", "dot"):
+        bars = None if line.low is None else np.abs(np.stack([line.y - line.low, line.high - line.y]))
+        apart = {"linestyle": "none"} if line.kind == "dot" else {}
+        ends = {"elinewidth": 0.6 * style.stroke, "capsize": style.stroke}
+        axis.errorbar(line.x, line.y, bars, **look | marker | apart | ends)
+        return
+    if line.low is not None:
+        axis.fill_between(line.x, line.low, line.high, color=line.look.colour, alpha=0.16, linewidth=0, zorder=2)
+    if line.kind == "mean" and np.isfinite(line.y).sum() < 2:
+        look |= marker
+    axis.plot(line.x, line.y, **look | _strokes(style)[line.kind], rasterized=len(line.x) > HEAVY)
+
+
+def _strokes(style: Style) -> Mapping[str, Mapping[str, Any]]:
+    """What tells the kinds of a line apart."""
+    return {
+        "mean": {},
+        "seed": {"linewidth": 0.4 * style.stroke, "alpha": 0.5},
+        "running": {"linewidth": 0.7 * style.stroke, "alpha": 0.8},
+        "batches": {"linewidth": 0.3 * style.stroke, "alpha": 0.3},
+        "seeds": {"linestyle": "none", "marker": ".", "markersize": 2.0 * style.stroke, "alpha": 0.5},
+        "staircase": {"drawstyle": "steps-post"},
+        "others": {"color": OTHERS, "linewidth": 0.5 * style.stroke, "zorder": 1.5},
+    }

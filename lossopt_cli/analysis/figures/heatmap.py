@@ -1,0 +1,63 @@
+"""The metric of each loss with each optimizer, at the chosen learning rates."""
+
+import numpy as np
+
+from lossopt_cli.analysis import wording
+from lossopt_cli.analysis.columns import metric_places
+from lossopt_cli.analysis.comparison import RecipeResult
+from lossopt_cli.analysis.figures.picture import Grid
+from lossopt_cli.analysis.figures.selection import Selection
+from lossopt_cli.errors import Fault, UsageError
+
+SAID = {"best": "best", "tied": "tied", "worse": "", "not_tuned": "not tuned", "lost": "lost"}
+
+
+def heatmap(selection: Selection) -> Grid:
+    """Losses down, optimizers across. A recipe whose seeds were mostly lost has no colour. UsageError for one loss
+    with one optimizer."""
+    comparison = selection.comparison
+    cells = {(recipe.loss, across(recipe)): recipe for recipe in selection.recipes}
+    rows = tuple(dict.fromkeys(recipe.loss for recipe in selection.recipes))
+    columns = tuple(dict.fromkeys(across(recipe) for recipe in selection.recipes))
+    if len(cells) < 2:
+        raise UsageError(
+            Fault(
+                "one loss with one optimizer: a heatmap needs several",
+                "--kind heatmap",
+                "runs of several losses or optimizers",
+                "lossopt train --opt sgd",
+            )
+        )
+    values = np.full((len(rows), len(columns)), np.nan)
+    texts = [["" for _ in columns] for _ in rows]
+    for (loss, optimizer), recipe in cells.items():
+        row, column = rows.index(loss), columns.index(optimizer)
+        texts[row][column] = _text(recipe, metric_places(comparison))
+        if recipe.standing != "lost":
+            values[row, column] = recipe.mean.value
+    counts = sorted({recipe.n for recipe in selection.recipes})
+    seeds = wording.span([str(counts[0]), wording.counted(counts[-1], "seed")])
+    return Grid(
+        f"{comparison.split} {comparison.metric} of loss and optimizer",
+        selection.caption(f"mean of {seeds}, each recipe at its own learning rate; no band: see --kind differences"),
+        rows,
+        columns,
+        "loss",
+        "optimizer",
+        values,
+        tuple(map(tuple, texts)),
+        f"{comparison.split} {comparison.metric}",
+        light_is_low=not comparison.higher,
+    )
+
+
+def across(recipe: RecipeResult) -> str:
+    """What tells recipes of one loss apart: the optimizer, and schedule and setting where they differ."""
+    setting = [f"{key.rpartition('.')[2]} {value}" for key, value in recipe.setting.items() if key != "loss"]
+    return "\n".join(part for part in (recipe.optimizer, recipe.schedule, *setting) if part)
+
+
+def _text(recipe: RecipeResult, places: int) -> str:
+    lost = f"{recipe.lost}/{recipe.n} lost" if recipe.lost else ""
+    said = lost if recipe.standing == "lost" else ", ".join(part for part in (SAID[recipe.standing], lost) if part)
+    return "\n".join(part for part in (wording.fixed(recipe.mean.value, places), said) if part)

@@ -1,0 +1,80 @@
+"""Which recipes of a comparison are drawn, how they look, and the words that every picture of them has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lossopt_cli.analysis import head, wording
+from lossopt_cli.analysis.comparison import Comparison, RecipeResult
+from lossopt_cli.analysis.figures.looks import SHOWN, looks
+from lossopt_cli.analysis.figures.picture import Look
+from lossopt_cli.catalogue.lookup import nearest, plain
+from lossopt_cli.catalogue.recipes import split_parts
+from lossopt_cli.errors import Fault, UsageError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """recipes: those drawn, the best first; hidden: how many others there are to choose from."""
+
+    comparison: Comparison
+    recipes: tuple[RecipeResult, ...]
+    hidden: int = 0
+
+    def look(self, recipe: RecipeResult) -> Look:
+        """The same whatever is drawn beside it: see `looks`."""
+        return looks([(other.name, other.loss, other.optimizer) for other in self.comparison.recipes])[recipe.name]
+
+    def label(self, recipe: RecipeResult) -> str:
+        """As the table names it; with how many of its seeds were lost, if any."""
+        lost = f" ({recipe.lost}/{recipe.n} lost)" if recipe.lost else ""
+        return self.comparison.label(recipe) + lost
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(recipe.loss for recipe in self.recipes))
+
+    def caption(self, *parts: str) -> str:
+        """What was compared, these parts, and how many recipes are not drawn; a line each."""
+        every = [head.problem(self.comparison), *parts]
+        if self.hidden:
+            every.append(f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown; --recipes chooses")
+        return "\n".join(part for part in every if part)
+
+
+def selected(comparison: Comparison, wanted: str | None = None, most: int = SHOWN) -> Selection:
+    """The recipes that `wanted` names, or the first `most`. A name is one of the table, or a loss or an optimizer,
+    which means all recipes with it. UsageError for one that is none of these, and for more than `most`."""
+    recipes = comparison.recipes
+    if wanted is None:
+        return Selection(comparison, recipes[:most], len(recipes[most:]))
+    names = split_parts(wanted)
+    unknown = [name for name in names if not any(_means(name, recipe) for recipe in recipes)]
+    if unknown:
+        raise UsageError(*(_unknown(name, recipes) for name in unknown))
+    found = tuple(recipe for recipe in recipes if any(_means(name, recipe) for name in names))
+    if len(found) > most:
+        raise UsageError(
+            Fault(f"{wanted} means {len(found)} recipes", "--recipes", f"at most {most}: more cannot be told apart")
+        )
+    return Selection(comparison, found, len(recipes) - len(found))
+
+
+def seeds_in_words(counts: Sequence[int], band: str, few: int = 0) -> str:
+    """`mean of 3 seeds; band: 95 % t interval of the mean; thin: each seed` (where there are fewer than `few`)."""
+    low, high = min(counts), max(counts)
+    if high < 2:
+        return f"one seed{' each' if len(counts) > 1 else ''}: no {band}"
+    seeds = wording.counted(high, "seed") if low == high else f"{low} to {high} seeds"
+    each = "; thin: each seed" if low < few else ""
+    return f"mean of {seeds}; {band}: 95 % t interval of the mean{each}"
+
+
+def _means(name: str, recipe: RecipeResult) -> bool:
+    return plain(name) in {plain(text) for text in (recipe.name, recipe.loss, recipe.optimizer)}
+
+
+def _unknown(name: str, recipes: Sequence[RecipeResult]) -> Fault:
+    names = [text for recipe in recipes for text in (recipe.name, recipe.optimizer, recipe.loss)]
+    near = nearest(name, dict.fromkeys(names))
+    shown = ", ".join(recipe.name for recipe in recipes[:SHOWN]) + (", ..." if len(recipes) > SHOWN else "")
+    return Fault(f"no recipe {name!r} here", "--recipes", shown, f"did you mean {' or '.join(near)}?" if near else None)

@@ -1,0 +1,74 @@
+"""The loss of every batch, and its running mean: whether a recipe oscillates, climbs back, or crawls."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from lossopt_cli.analysis import wording
+from lossopt_cli.analysis.comparison import RecipeResult
+from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, limits_without_climbers
+from lossopt_cli.analysis.figures.reading import table_of
+from lossopt_cli.analysis.figures.selection import Selection
+
+ByStep = Literal["step", "epoch"]
+
+
+def running_mean(losses: np.ndarray, window: int) -> np.ndarray:
+    """The mean of the last `window` values, as relapse averages them; NaN before there are so many and where one of
+    them is not finite. Of the shape of `losses`."""
+    found = np.full(len(losses), np.nan)
+    if len(losses) >= window:
+        windows = np.lib.stride_tricks.sliding_window_view(losses, window)
+        found[window - 1 :] = windows.mean(axis=-1)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def steps(selection: Selection, by: ByStep = "step") -> Chart:
+    """A panel for each recipe; those with the same loss have the same limits."""
+    panels, windows = [], set()
+    for recipe in selection.recipes:
+        lines, window = _lines(selection, recipe, by)
+        windows.add(window)
+        panels.append(
+            Panel(
+                by,
+                f"loss: {recipe.loss}",
+                tuple(lines),
+                title=selection.label(recipe),
+                loss=recipe.loss,
+                row=recipe.loss,
+                y_limits=limits_without_climbers(lines),
+            )
+        )
+    return Chart(
+        "Loss of every batch",
+        selection.caption(_caption(selection.recipes, sorted(windows))),
+        tuple(panels),
+        min(len(panels), 3),
+    )
+
+
+def _caption(recipes: Sequence[RecipeResult], windows: Sequence[int]) -> str:
+    counts = [recipe.n for recipe in recipes]
+    seeds = wording.span([str(min(counts)), str(max(counts))])
+    steps = wording.span([str(windows[0]), wording.counted(windows[-1], "step")])
+    each = "1 seed" if max(counts) < 2 else f"{seeds} seeds, a line each"
+    return f"{each}; line: mean over a quarter of an epoch ({steps}), no band; faint: every batch of the first seed"
+
+
+def _lines(selection: Selection, recipe: RecipeResult, by: ByStep) -> tuple[list[Line], int]:
+    """Every batch of the first seed, the running mean of every seed; and over how many steps that is."""
+    look = selection.look(recipe)
+    lines, window = [], 1
+    for place, folder in enumerate(recipe.arm.folders):
+        table = table_of(folder, "steps.csv")
+        per_epoch = int((table["epoch"] == table["epoch"][0]).sum())
+        window = max(per_epoch // 4, 1)
+        x = table["step"] if by == "step" else table["step"] / per_epoch
+        losses = np.where(np.isfinite(table["loss"]), table["loss"], np.nan)
+        if place == 0:
+            lines.append(Line(x, losses, look, "", "batches"))
+        label = selection.label(recipe) if place == 0 else ""
+        lines.append(Line(x, running_mean(losses, window), look, label, "mean" if recipe.n == 1 else "running"))
+    return lines, window

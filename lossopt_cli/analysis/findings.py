@@ -1,0 +1,204 @@
+"""What a comparison says beside the ranking: not tuned, lost, other metrics, speed, oscillation, how much a recipe
+forgives."""
+
+import math
+from collections.abc import Sequence
+
+from lossopt_cli.analysis import wording
+from lossopt_cli.analysis.case import Case
+from lossopt_cli.analysis.columns import badness, highest_rate_tried
+from lossopt_cli.analysis.comparison import OtherMetric, RecipeResult, Sentence
+
+NEAR = 0.05  # of the way from guessing to the best: as good without tuning
+MORE_ROOM = 2.0  # times as much is worth a sentence
+PLACES = {
+    "highest": "the highest rate tried",
+    "lowest": "the lowest rate tried",
+    "stability": "next to the stability limit (the next rate fails)",
+}
+
+
+def untuned(case: Case) -> Sentence | None:
+    """Whose best rate is at the end of its grid, and the command that extends the grid."""
+    found = case.standing("not_tuned")
+    if not found:
+        return None
+    rates = {wording.rate(recipe.learning_rate) for recipe in found}
+    edges = [edge for edge in dict.fromkeys(recipe.edge for recipe in found) if edge is not None]
+    at = f"{rates.pop()}, " if len(rates) == 1 else ""
+    where = " or ".join(PLACES[edge] for edge in edges) or "the end of its rates"
+    if len(found) == 1:
+        said = f"{case.label(found[0])} is not tuned, so not judged: it is best at {at}{where}."
+    else:
+        many = wording.capital(wording.word(len(found)))
+        who = wording.listing(case.labels(found)) if len(found) <= 3 else f"{many} recipes"
+        said = f"{who} are not tuned, so not judged: they are best at {at}{where}."
+    return Sentence("not_tuned", case.names(found), said, case.sweep("--extend"))
+
+
+def lost(case: Case) -> Sentence | None:
+    """Who lost most of its seeds, and who lost some."""
+    gone = case.standing("lost")
+    some = [recipe for recipe in case.comparison.recipes if recipe.lost and recipe.standing != "lost"]
+    said = []
+    if gone:
+        counts = wording.listing([f"{case.label(r)} in {r.lost} of {wording.counted(r.n, 'seed')}" for r in gone])
+        said.append(f"lost (diverged, or no better than guessing): {counts}.")
+    if some:
+        counts = wording.listing([f"{case.label(r)} lost {r.lost} of {wording.counted(r.n, 'seed')}" for r in some])
+        said.append(f"{counts}: a lost seed counts with what it scored before training.")
+    if not said:
+        return None
+    command = case.sweep("--lr", "auto") if gone and case.one_rate_each else None
+    return Sentence("lost", case.names([*gone, *some]), " ".join(said), command)
+
+
+def other_metrics(case: Case) -> Sentence | None:
+    """Whether another recorded metric would rank otherwise."""
+    found = [other for other in case.comparison.other_metrics if other.changes]
+    if not found or case.best is None or not case.comparison.judged:
+        return None
+    told = {_by(case, other): [] for other in found}
+    for other in found:
+        told[_by(case, other)].append(other.metric)
+    said, metrics = next(iter(told.items()))
+    command = None if case.folder is None else f"lossopt compare {case.folder} -m {metrics[0]}"
+    return Sentence("other_metric", tuple(found[0].order), f"by {wording.listing(metrics)} {said}.", command)
+
+
+def _by(case: Case, other: OtherMetric) -> str:
+    best, *worse = (case.label(case.comparison.named(name)) for name in (other.best, *other.worse))
+    said = [f"{best} is best, not {case.label(case.best)}"] if other.best != case.best.name else []
+    before = {recipe.name for recipe in case.standing("worse")}
+    if set(other.worse) != before or not said:
+        who = f"{wording.listing(worse)} {wording.is_or_are(worse)} worse than {best}" if worse else "no one is worse"
+        said.append(who)
+    return ", and ".join(said)
+
+
+def faster(case: Case) -> Sentence | None:
+    """Who reaches the target sooner than whom, by rule 8 on the logarithm of the time."""
+    comparison = case.comparison
+    timed = [recipe for recipe in case.recipes if recipe.time_to_target_epochs is not None]
+    if not comparison.judged or len(timed) < 2 or comparison.target is None:
+        return None
+    timed.sort(key=lambda recipe: recipe.time_to_target_epochs)
+    first, *rest = timed
+    slower = [recipe for recipe in rest if _is_slower(case, recipe, first)]
+    target = f"{comparison.target:.3g}"
+    if not slower:
+        if any(math.isinf(recipe.time_to_target_epochs) for recipe in timed):
+            return None
+        span = wording.span([wording.count(recipe.time_to_target_epochs) for recipe in timed])
+        said = f"no one is faster for sure: {target} is reached in {_epochs(span)}."
+        return Sentence("faster", (), said)
+    reached = _epochs(wording.count(first.time_to_target_epochs))
+    said = f"faster: {case.label(first)} reaches {target} in {reached}, {case.named(slower)} {_later(slower)}."
+    return Sentence("faster", (first.name, *case.names(slower)), said)
+
+
+def _is_slower(case: Case, recipe: RecipeResult, first: RecipeResult) -> bool:
+    """Whether rule 8 says so, of the logarithms of their times."""
+    pair = next((pair for pair in case.comparison.time_pairs if {pair.a, pair.b} == {recipe.name, first.name}), None)
+    return pair is not None and pair.different and (pair.value > 0.0) == (pair.a == first.name)
+
+
+def _later(recipes: Sequence[RecipeResult]) -> str:
+    times = sorted(recipe.time_to_target_epochs for recipe in recipes)
+    if math.isinf(times[0]):
+        return "never"
+    finite = [wording.count(time) for time in times if math.isfinite(time)]
+    return f"in {wording.span(finite)}" + (" or never" if math.isinf(times[-1]) else "")
+
+
+def _epochs(span: str) -> str:
+    return f"{span} epoch" if span == "1" else f"{span} epochs"
+
+
+def oscillating(case: Case) -> Sentence | None:
+    """Whose loss climbs back; or that no one's does."""
+    known = [recipe for recipe in case.comparison.recipes if recipe.relapse is not None]
+    wild = [recipe for recipe in known if recipe.oscillates]
+    calm = [recipe for recipe in known if not recipe.oscillates]
+    if not wild:
+        worst = max((recipe.worst_relapse or recipe.relapse for recipe in known), default=None)
+        if worst is None or len(known) < 2 or not case.comparison.judged:
+            return None
+        said = f"none oscillates: a loss climbs back by at most {wording.percent(worst)} of its start."
+        return Sentence("oscillates", (), said)
+    who = "the others" if len(calm) > 1 else "".join(case.labels(calm))
+    others = f"; {who} by {_relapses(calm)}" if calm else ""
+    if len(wild) == 1:
+        one = wild[0]
+        worst = f" ({wording.percent(one.worst_relapse)} in the worst seed)" if one.n > 1 and one.worst_relapse else ""
+        at = "" if case.one_rate_each or one.learning_rate is None else f" at {wording.rate(one.learning_rate)}"
+        back = f"its loss climbs back by {wording.percent(one.relapse)} of its start{worst}"
+        said = f"{case.label(one)} oscillates{at}: {back}{others}."
+    else:
+        back = f"their losses climb back by {_relapses(wild)} of their start"
+        said = f"{wording.listing(case.labels(wild))} oscillate: {back}{others}."
+    return Sentence("oscillates", case.names(wild), said)
+
+
+def _relapses(recipes: Sequence[RecipeResult]) -> str:
+    shown = [f"{100.0 * relapse:.0f}" for relapse in sorted(recipe.relapse for recipe in recipes)]
+    return f"{wording.span(shown)} %"
+
+
+def room(case: Case) -> Sentence | None:
+    """Who has least room above its rate, where others have more."""
+    known = [recipe for recipe in case.recipes if recipe.room is not None]
+    if not known or len(case.recipes) < 2:
+        return None
+    least = min(recipe.room for recipe in known)
+    tight = [recipe for recipe in known if recipe.room <= 1.01 * least]
+    wide = [recipe for recipe in case.recipes if recipe not in tight and _room(recipe) >= MORE_ROOM * least]
+    if not wide or len(tight) + len(wide) < len(case.recipes):
+        return None
+    verb, rate = ("forgives", "its rate") if len(tight) == 1 else ("forgive", "their rates")
+    most = max(wide, key=_room)
+    more = f"{_room(most):.2g}x" if most.room is not None else f"more than {_room(most):.2g}x"
+    said = (
+        f"{wording.listing(case.labels(tight))} {verb} least: {least:.2g}x from {rate} to the first that fails; "
+        f"{case.label(most)} most: {more}."
+    )
+    return Sentence("forgiving", case.names([*tight, most]), said)
+
+
+def _room(recipe: RecipeResult) -> float:
+    """The room, or at least how far rates were tried."""
+    highest = highest_rate_tried(recipe)
+    if recipe.room is not None:
+        return recipe.room
+    return highest / recipe.learning_rate if highest and recipe.learning_rate else 1.0
+
+
+def without_tuning(case: Case) -> Sentence | None:
+    """Who comes near its best at its default rate, where someone does not."""
+    known = [recipe for recipe in case.recipes if recipe.at_default is not None]
+    near = [recipe for recipe in known if _is_near(case, recipe)]
+    far = [recipe for recipe in known if recipe not in near]
+    if case.one_rate_each or len(known) < 2 or not far or not case.comparison.judged:
+        return None
+    if len(near) > len(far):
+        who, verb = wording.listing(case.labels(far)), "stays" if len(far) == 1 else "stay"
+        short = wording.listing([f"{case.value(r.at_default)}, tuned {case.value(r.mean.value)}" for r in far])
+        return Sentence("forgiving", case.names(far), f"without tuning {who} {verb} far from the best ({short}).")
+    worst = max(far, key=lambda recipe: badness(case.comparison, recipe.at_default))
+    if not near:
+        said = f"without tuning none comes near its best ({_at_defaults(case, known)})."
+    else:
+        verb, its = ("comes", "its") if len(near) == 1 else ("come", "their")
+        who, values = wording.listing(case.labels(near)), _at_defaults(case, [*near, worst])
+        said = f"without tuning only {who} {verb} near {its} best ({values})."
+    return Sentence("forgiving", case.names([*near, worst]), said)
+
+
+def _at_defaults(case: Case, recipes: Sequence[RecipeResult]) -> str:
+    return wording.listing([f"{case.label(recipe)} {case.value(recipe.at_default)}" for recipe in recipes])
+
+
+def _is_near(case: Case, recipe: RecipeResult) -> bool:
+    start = 0.0 if case.comparison.guessing is None else case.comparison.guessing
+    away = badness(case.comparison, recipe.at_default) - badness(case.comparison, recipe.mean.value)
+    return away <= NEAR * abs(recipe.mean.value - start)

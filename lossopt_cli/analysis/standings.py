@@ -1,0 +1,107 @@
+"""Who is best, who ties and who is worse: rule 8 on the recipes at their chosen rates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lossopt_cli.analysis.arms import View
+from lossopt_cli.analysis.choosing import Tried
+from lossopt_cli.analysis.comparison import Difference, OtherMetric, Standing
+from lossopt_cli.analysis.looking import floor_of, is_higher_better, shared
+from lossopt_cli.analysis.pairs import Rule, difference, differences_of, mirrored
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """The recipes, the best mean first and lost ones last; the best of those that may be judged (the first, where none
+    may); and the differences of every two, by their names in this order."""
+
+    found: tuple[Tried, ...]
+    best: Tried
+    rule: Rule
+    differences: Mapping[tuple[str, str], Difference]
+
+    def between(self, one: Tried, other: Tried) -> Difference:
+        """Positive where `one` is better."""
+        pair = self.differences.get((one.name, other.name))
+        return pair if pair is not None else mirrored(self.differences[other.name, one.name])
+
+    def is_worse(self, one: Tried, than: Tried) -> bool:
+        """Whether that is claimed."""
+        if one is than:
+            return False
+        pair = self.between(one, than)
+        return pair.different and pair.value < 0.0
+
+    def worse(self) -> set[str]:
+        """Those claimed to be worse than the best."""
+        return {one.name for one in self.found if one.judged and self.is_worse(one, self.best)}
+
+    def standing(self, one: Tried) -> Standing:
+        if one.arm.is_lost:
+            return "lost"
+        if one.edge is not None:
+            return "not_tuned"
+        if one is self.best:
+            return "best" if any(self.is_worse(other, one) for other in self.found) else "tied"
+        return "worse" if self.is_worse(one, self.best) else "tied"
+
+    def rank(self, one: Tried) -> int | None:
+        """1 + how many are claimed to be better; None where nothing can be claimed of it."""
+        others = [other for other in self.found if other is not one and other.judged]
+        if not one.judged or not any(self.between(one, other).claimable for other in others):
+            return None
+        return 1 + sum(self.is_worse(one, other) for other in others)
+
+
+def ranked(found: Iterable[Tried], rule: Rule) -> Ranked:
+    """The recipes in order, with all their differences."""
+    order = _in_order(found, rule.view)
+    pairs = differences_of(order, rule)
+    return Ranked(tuple(order), _first_judged(order), rule, {(pair.a, pair.b): pair for pair in pairs})
+
+
+def timed(of: Ranked, target: float | None) -> Ranked:
+    """The same with the times to this target on validation."""
+    view = replace(of.rule.view, target=target)
+    found = {one.name: one.seen_by(view) for one in of.found}
+    return replace(of, found=tuple(found.values()), best=found[of.best.name], rule=replace(of.rule, view=view))
+
+
+def other_metrics(of: Ranked) -> tuple[OtherMetric, ...]:
+    """What every other metric that all recorded says of the same trials."""
+    split = of.rule.view.split
+    names = shared((record for one in of.found for record in one.records), split)
+    return tuple(_by_metric(of, name) for name in names if name != of.rule.view.metric)
+
+
+def _by_metric(of: Ranked, metric: str) -> OtherMetric:
+    """changes: whether others are worse than the best."""
+    view = replace(of.rule.view, metric=metric, higher=is_higher_better(metric), target=None)
+    size = of.best.records[0].sizes[view.split]
+    rule = replace(of.rule, view=view, floor=floor_of(metric, size), min_effect=0.0)
+    order = _in_order((one.seen_by(view) for one in of.found), view)
+    best = _first_judged(order)
+    worse = [one.name for one in order if one.judged and one is not best and _is_worse(one, best, rule)]
+    return OtherMetric(
+        metric=metric,
+        best=best.name,
+        worse=tuple(worse),
+        order=tuple(one.name for one in order),
+        changes=set(worse) != of.worse(),
+    )
+
+
+def _is_worse(one: Tried, best: Tried, rule: Rule) -> bool:
+    pair = difference(one, best, rule)
+    return pair.different and pair.value < 0.0
+
+
+def _in_order(found: Iterable[Tried], view: View) -> list[Tried]:
+    def place(one: Tried) -> tuple[bool, float, str]:
+        return one.arm.is_lost, -one.mean if view.higher else one.mean, one.name
+
+    return sorted(found, key=place)
+
+
+def _first_judged(order: Sequence[Tried]) -> Tried:
+    return next((one for one in order if one.judged), order[0])

@@ -1,0 +1,203 @@
+"""The table of a comparison for a person (OUTPUT.md): the head, a row a recipe, what the signs mean."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from lossopt_cli.analysis import layout, wording
+from lossopt_cli.analysis.columns import (
+    COLUMNS,
+    DIFFERENCE,
+    RECIPE,
+    SEEDS,
+    Column,
+    behind,
+    metric_places,
+    setting_columns,
+)
+from lossopt_cli.analysis.comparison import Comparison, RecipeResult
+from lossopt_cli.analysis.head import head
+from lossopt_cli.analysis.layout import Block
+from lossopt_cli.analysis.scale import Scale, scale_from, scale_of
+
+NARROWEST, WIDEST = 60, 160
+DRAWN, DRAWN_WIDEST = 22, 44  # signs of an interval
+STRIP = 16  # signs of a strip of dots
+MARK = 4
+READABLE = 100  # sentences are no wider
+MARKS = {"best": "*", "tied": "=", "not_tuned": "?", "lost": "x", "worse": " "}
+MEANT = {"*": "best", "=": "tied", "?": "not tuned, so not judged", "x": "lost"}
+EDGES = {"lowest": "lowest lr tried", "highest": "highest lr tried", "stability": "the next lr fails"}
+
+
+def plain(text: str, *styles: str) -> str:
+    """No colour."""
+    return text
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a comparison is shown, and how. columns: in this order instead of what fits; top: rows, all are
+    counted; style(text, "bold") for a terminal that has it."""
+
+    width: int = 80
+    columns: tuple[Column, ...] = ()
+    sort: Column | None = None
+    top: int | None = None
+    style: Callable[..., str] = plain
+
+
+def table(comparison: Comparison, view: View) -> str:
+    """The head, the table and its legend; no line is wider than `view.width` (within NARROWEST and WIDEST)."""
+    view = replace(view, width=min(max(view.width, NARROWEST), WIDEST))
+    recipes = shown(comparison, view)
+    blocks = _blocks(comparison, recipes, view)
+    room = view.width - MARK
+    fitting = layout.split(blocks, room) if view.columns else [layout.chosen(blocks, room)]
+    tables = [_drawn_table(comparison, recipes, columns, view) for columns in fitting]
+    told = {column.name for columns in fitting for column in columns}
+    hidden = [column.head[1] for column in setting_columns(comparison) if column.name not in told]
+    legend = [view.style(line, "dim") for line in _legend(comparison, recipes, hidden, view)]
+    return "\n\n".join("\n".join(part) for part in [head(comparison, view.width), *tables, legend] if part)
+
+
+def shown(comparison: Comparison, view: View) -> list[RecipeResult]:
+    """The recipes in the order asked for, the first `top` of them."""
+    recipes = list(comparison.recipes)
+    if view.sort is not None:
+        recipes.sort(key=lambda recipe: view.sort.key(comparison, recipe))
+    return recipes[: view.top]
+
+
+def _blocks(comparison: Comparison, recipes: Sequence[RecipeResult], view: View) -> list[Block]:
+    """Those asked for; else all that say something."""
+    columns = _columns(comparison, view)
+    room = (view.width - MARK) // 3
+    found = []
+    for column in columns:
+        cells = [column.cell(comparison, recipe) for recipe in recipes]
+        if not view.columns and not _says_something(column, cells, recipes):
+            continue
+        if column.name == RECIPE and not any(column.name == "learning_rate" for column in columns):
+            cells = [comparison.label(recipe) for recipe in recipes]
+        made = layout.block(column.name, _heads(comparison, column), cells, left=column.left, wanted=column.wanted)
+        if column.name == DIFFERENCE:
+            least = min(DRAWN, view.width // 4)
+            made = replace(made, width=least, room_to_grow=DRAWN_WIDEST - least)
+        elif column.name == SEEDS:
+            made = replace(made, width=STRIP)
+        found.append(layout.narrowed(made, room) if column.left and column.name not in (DIFFERENCE, SEEDS) else made)
+    return found
+
+
+def _says_something(column: Column, cells: Sequence[str], recipes: Sequence[RecipeResult]) -> bool:
+    """A strip of dots needs several seeds; the difference is drawn later."""
+    if column.name == SEEDS:
+        return any(recipe.n > 1 for recipe in recipes)
+    return column.name == DIFFERENCE or any(cells)
+
+
+def _columns(comparison: Comparison, view: View) -> list[Column]:
+    """The recipe, what differs in the setting, then the others; no difference where there is nothing to differ from."""
+    first, *others = view.columns or [column for column in COLUMNS if column.wanted]
+    alone = len(comparison.recipes) < 2 or comparison.refused is not None
+    kept = [column for column in others if not (alone and column.name == DIFFERENCE)]
+    return [first, *setting_columns(comparison), *kept]
+
+
+def _heads(comparison: Comparison, column: Column) -> tuple[str, str]:
+    first, second = (text.format(**words_of(comparison)) for text in column.head)
+    return first, second
+
+
+def words_of(comparison: Comparison) -> dict[str, str]:
+    """What stands for the names in the head of a column."""
+    counts = sorted({k for recipe in comparison.recipes for k in recipe.best_of_k})
+    return {
+        "split": comparison.split,
+        "target": "target" if comparison.target is None else wording.target(comparison.target),
+        "best": "the best",
+        "k": wording.listing([str(k) for k in counts]),
+    }
+
+
+def _drawn_table(
+    comparison: Comparison, recipes: Sequence[RecipeResult], columns: Sequence[Block], view: View
+) -> list[str]:
+    """Head and rows, with differences and seeds drawn in the width that they have now."""
+    columns = [_with_drawing(comparison, recipes, column) for column in columns]
+    lines = [view.style(" " * MARK + line, "dim") for line in layout.head(columns)]
+    for place, recipe in enumerate(recipes):
+        first, *more = layout.lines(columns, place)
+        mark = MARKS[recipe.standing] if comparison.judged or recipe.standing in ("not_tuned", "lost") else " "
+        styled = _row_style(comparison, recipe)
+        row = [f" {mark}  {first}".rstrip(), *(" " * MARK + line for line in more)]
+        lines += [view.style(line, styled) if styled else line for line in row]
+    return lines
+
+
+def _row_style(comparison: Comparison, recipe: RecipeResult) -> str | None:
+    """What is best or tied stands out, what is not judged stands back; bold and dim read on light and dark."""
+    if recipe.standing in ("not_tuned", "lost"):
+        return "dim"
+    return "bold" if comparison.judged and recipe.standing in ("best", "tied") else None
+
+
+def _with_drawing(comparison: Comparison, recipes: Sequence[RecipeResult], column: Block) -> Block:
+    if column.name == DIFFERENCE:
+        scale = _difference_scale(recipes, column.width)
+        best = next((r for r in comparison.recipes if r.difference_to_best is None and r.standing != "lost"), None)
+        titles = [f"worse than {best.name} by"] if best else []
+        title = next(text for text in [*titles, column.head[0], "worse by"] if len(text) <= column.width)
+        return replace(column, head=(title, scale.axis()), cells=tuple(_difference(r, scale) for r in recipes))
+    if column.name == SEEDS:
+        judged = [recipe for recipe in recipes if recipe.standing not in ("not_tuned", "lost")]
+        scores = [score for recipe in judged or recipes for score in recipe.arm.scores]
+        scale = scale_from(scores, column.width)
+        places = metric_places(comparison)
+        low, high = (wording.fixed(end, places) for end in (scale.low, scale.high))
+        ends = low + high.rjust(column.width - len(low))
+        cells = tuple(scale.strip(recipe.arm.scores) for recipe in recipes)
+        return replace(column, head=("every seed", ends), cells=cells)
+    return column
+
+
+def _difference_scale(recipes: Sequence[RecipeResult], width: int) -> Scale:
+    judged = [recipe for recipe in recipes if recipe.standing not in ("not_tuned", "lost")]
+    found = [ends for ends in map(behind, judged) if ends is not None]
+    lows = [min(value, value if low is None else low) for value, low, _ in found]
+    highs = [max(value, value if high is None else high) for value, _, high in found]
+    return scale_of(lows, highs, width)
+
+
+def _difference(recipe: RecipeResult, scale: Scale) -> str:
+    if recipe.standing == "not_tuned" and recipe.edge is not None:
+        return scale.blank(EDGES[recipe.edge])
+    if recipe.standing == "lost":
+        return scale.blank(f"{recipe.lost} of {recipe.n} lost")
+    found = behind(recipe)
+    return scale.interval(*found) if found is not None else scale.interval(0.0, None, None)
+
+
+def _legend(comparison: Comparison, recipes: Sequence[RecipeResult], settings: Sequence[str], view: View) -> list[str]:
+    """What the marks and the intervals mean, and what is not shown; settings: that differ, without a column."""
+    marks = dict.fromkeys(MARKS[recipe.standing] for recipe in recipes)
+    judged = comparison.judged or any(mark in "?x" for mark in marks)
+    said = [f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT and (comparison.judged or mark in "?x")]
+    parts = ["   ".join(said)] if judged and said else []
+    if any(found is not None and found[1] is not None for found in map(behind, recipes)):
+        parts.append(intervals(comparison))
+    if settings:
+        parts.append(f"the recipes also differ in {wording.listing(settings)}: a wider terminal shows how")
+    hidden = len(comparison.recipes) - len(recipes)
+    if hidden:
+        parts.append(f"{wording.counted(hidden, 'recipe')} not shown; all {len(comparison.recipes)} are counted.")
+    return [line for part in parts for line in layout.wrapped(part, view.width, "    ")]
+
+
+def intervals(comparison: Comparison) -> str:
+    """What the drawn intervals are of."""
+    found = comparison.protocol
+    each = wording.percent(1.0 - 0.05 / max(found.pairs, 1))
+    sure = f"95 % for all {found.pairs} pairs together ({each} each)" if found.pairs > 1 else "95 %"
+    over = "the split of the data, too" if found.splits_vary else "on one split of the data"
+    return f"├──●─┤ {sure}, paired by seed: initial weights and batch order vary, {over}"

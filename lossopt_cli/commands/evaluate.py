@@ -1,0 +1,31 @@
+"""`lossopt evaluate`: a trained model on one split of its data, or on other data."""
+
+from pathlib import Path
+
+from lossopt_cli import options
+from lossopt_cli.console import Console
+
+
+def evaluate(
+    run: options.Run = None,
+    split: options.Split = None,
+    data: options.OtherData = None,
+    predictions: options.Predictions = None,
+    threshold: options.Threshold = None,
+    device: options.Device = None,
+    fail_if: options.FailIf = None,
+    logs: options.Logs = Path("logs"),
+    format: options.Format = "table",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> int:
+    """Say how good a trained model is: metrics with intervals, class by class, and where it errs.
+
+    RUN is a folder, the beginning of its name under --logs, or last. Without --data: the test split of the run's own
+    data. Everything comes from the run's folder, which may have been copied to another machine.
+    """
+    console = Console(format, quiet=quiet, verbose=verbose).protect_stdout()
+    from lossopt_cli.commands.evaluation_run import Request, carry_out
+
+    return carry_out(Request(run, logs, split, data, predictions, threshold, device, fail_if), console)

@@ -1,0 +1,143 @@
+"""What `lossopt plot` was asked for: losses and runs, and where the picture goes."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lossopt_cli.analysis import several
+from lossopt_cli.analysis.figures.canvas import draw
+from lossopt_cli.analysis.figures.curves import By
+from lossopt_cli.analysis.figures.kinds import KINDS, Material, Wanted, checked_kind
+from lossopt_cli.analysis.figures.style import STYLES, checked_ending
+from lossopt_cli.analysis.figures.terminal import as_text
+from lossopt_cli.analysis.problems import problems_of
+from lossopt_cli.catalogue.lookup import find_setting, nearest, settled, value_fault
+from lossopt_cli.catalogue.losses import LOSSES, loss_named
+from lossopt_cli.catalogue.recipes import is_user_code, parse_part, spell_part, split_parts
+from lossopt_cli.catalogue.rows import LossRow, Value
+from lossopt_cli.commands.left_out import left_out_lines
+from lossopt_cli.console import Console
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.runs.reading import find_run
+from lossopt_cli.runs.records import LeftOut, read_records
+
+UNLESS_SAID = "mse,mae,huber"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed about what to draw."""
+
+    references: tuple[str, ...]
+    logs: Path
+    kind: str | None
+    metric: str | None
+    split: str | None
+    by: By | None
+    recipes: str | None
+    problem: str
+    loss: str | None
+
+
+def carry_out(asked: Asked, out: Path | None, style: str, console: Console) -> None:
+    """Draws what was asked for, says where, and what is not in it."""
+    kind = checked_kind(asked.kind or ("losses" if asked.loss else "curves"), asked.by)
+    losses = tuple(parsed_losses(asked.loss or UNLESS_SAID)) if kind == "losses" else ()
+    wanted = Wanted(kind, asked.metric, asked.split, asked.by, asked.recipes, asked.problem, losses)
+    material = material_of(asked, wanted)
+    file = out or place_of(material)
+    checked_ending(file)
+    picture = KINDS[kind].draw(material)
+    draw(picture, file, STYLES[style])
+    if console.live:
+        console.note(as_text(picture, console.width))
+    for line in notes(material):
+        console.note(line)
+    if console.format == "table":
+        console.result(str(file))
+    else:
+        console.rows(["file", "kind", "title", "caption"], [[file, kind, picture.title, picture.caption]])
+
+
+def material_of(asked: Asked, wanted: Wanted) -> Material:
+    """The runs that are meant: folders that are there, or runs and sweeps by name; none is the newest. UsageError where
+    there is none to draw."""
+    if not KINDS[wanted.kind].of_runs:
+        return Material((asked.logs,), (), (), wanted)
+    folders = [Path(text) if Path(text).is_dir() else find_run(text, asked.logs) for text in asked.references]
+    folders = folders or [find_run(None, asked.logs)]
+    records, left_out = read_records(folders)
+    if not records:
+        raise UsageError(_nothing(folders, left_out))
+    return Material(folders, problems_of(records), left_out, wanted)
+
+
+def place_of(material: Material) -> Path:
+    """The picture's file where none was named: in the folder of the run or sweep; of several, in the one around them."""
+    folders = material.folders
+    around = Path(os.path.commonpath([folder.absolute() for folder in folders])) if len(folders) > 1 else folders[0]
+    names = [spell_part(name, settings, {}).replace(":", "_") for name, settings in material.wanted.losses]
+    return around / f"{'-'.join([material.wanted.kind, *names])}.png"
+
+
+def notes(material: Material) -> list[str]:
+    """Runs and problems that are not in the picture."""
+    return [*_other_problems(material), *left_out_lines(material.left_out)]
+
+
+def _other_problems(material: Material) -> list[str]:
+    if len(material.problems) < 2 or KINDS[material.wanted.kind].every_problem:
+        return []
+    _, *listed = several.listing(material.problems, "", 0)
+    number = material.problems.index(material.problem) + 1
+    return [f"{len(listed)} problems; number {number} is drawn. Others: --problem N", *listed]
+
+
+def _nothing(folders: Sequence[Path], left_out: Sequence[LeftOut]) -> Fault:
+    named = ", ".join(map(str, folders))
+    if not left_out:
+        return Fault(f"no runs in {named}", "RUN_OR_FOLDER", "a folder with runs", "make some: lossopt train")
+    told = "; ".join(left_out_lines(left_out)).removeprefix("left out: ")
+    return Fault(f"no finished run in {named}: {told}", "RUN_OR_FOLDER", "runs that are done")
+
+
+def parsed_losses(text: str) -> list[tuple[str, dict[str, Value]]]:
+    """`mse,huber:delta=0.5` -> names and settings; all that is wrong in one go."""
+    found: list[tuple[str, dict[str, Value]]] = []
+    faults: list[Fault] = []
+    for part in split_parts(text):
+        try:
+            name, settings = parse_part(part, "--loss")
+            found.append(_known(name, settings))
+        except UsageError as error:
+            faults += error.faults
+    if faults:
+        raise UsageError(*faults)
+    if not found:
+        raise UsageError(Fault(("no loss in --loss"), "--loss", "names with commas between", f"--loss {UNLESS_SAID}"))
+    return found
+
+
+def _known(name: str, settings: dict[str, Value]) -> tuple[str, dict[str, Value]]:
+    if is_user_code(name):
+        named = ", ".join(row.name for row in LOSSES[:3])
+        raise UsageError(
+            Fault(f"{name} has no known curve", ("--loss"), f"a loss of lossopt list losses ({named}, ...)")
+        )
+    row = loss_named(name, "--loss")
+    checked = [_setting(row, key, value) for key, value in settings.items()]
+    return row.name, dict(checked)
+
+
+def _setting(row: LossRow, key: str, value: Value) -> tuple[str, Value]:
+    setting = find_setting(row, key)
+    if setting is None:
+        names = [s.name for s in row.settings]
+        remedy = f"did you mean {' or '.join(near)}?" if (near := nearest(key, names)) else None
+        raise UsageError(
+            Fault(f"{row.name} has no setting {key!r}", "--loss", " or ".join(names) or "no settings", remedy)
+        )
+    if fault := value_fault(setting, value, "--loss"):
+        raise UsageError(fault)
+    return setting.name, settled(setting, value)

@@ -1,0 +1,226 @@
+"""The arms of a sweep: every combination of its axes as a resolved config that lacks only a learning rate and a seed."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from lossopt_cli.catalogue.lookup import find_setting, plain
+from lossopt_cli.catalogue.recipes import spell_value
+from lossopt_cli.config.choices import loss_tasks
+from lossopt_cli.config.layers import Places
+from lossopt_cli.config.messages import in_order
+from lossopt_cli.config.parts import NAMED
+from lossopt_cli.config.references import is_foreign, is_user_code
+from lossopt_cli.config.resolving import Resolved, complete, resolve_layers
+from lossopt_cli.config.schema import Config
+from lossopt_cli.data import sources
+from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.trial import Trial, has_user_code
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.runs.fingerprint import canonical
+from lossopt_cli.sweeps.axes import RATE, Axes, axis_layer, choices, named_part
+from lossopt_cli.sweeps.naming import brief
+from lossopt_cli.sweeps.ranges import Rates, rates_of
+
+LEARNING_RATE = "learning_rate"
+MOST_ARMS = 10_000
+LISTS = ("number or list", "numbers", "widths", "words")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """config: resolved and complete; its learning rate and its seed are still to be put in.
+
+    recipe: `loss+optimizer` as folders have it, without the settings that are tuned; tuned: those, by dotted key, which
+    are chosen as the learning rate is. code: the fingerprints of the user's code in it.
+    """
+
+    config: Config
+    rates: Rates
+    recipe: str
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The recipe, and what of it is tuned: `cross_entropy+sgd_momentum=0.9`."""
+        return "_".join([self.recipe, *(f"{key.partition('.')[2]}={spell_value(v)}" for key, v in self.tuned.items())])
+
+    @property
+    def default_rate(self) -> float | None:
+        """What the optimizer's row has; None for one that is not in the catalogue."""
+        name = self.config.optimizer.name
+        if is_user_code(name) or is_foreign(name):
+            return None
+        row = NAMED["optimizer"](name)
+        return next(setting.default for setting in row.settings if setting.name == LEARNING_RATE)
+
+    def at(self, rate: float | None, seed: int) -> Config:
+        """The config of one trial; rate: None leaves the optimizer its own."""
+        optimizer = self.config.optimizer
+        if rate is not None:
+            optimizer = optimizer.model_copy(update={"settings": {**optimizer.settings, LEARNING_RATE: rate}})
+        train = self.config.train.model_copy(update={"seed": seed})
+        return self.config.model_copy(update={"optimizer": optimizer, "train": train})
+
+
+@dataclass
+class Problems:
+    """The problems of a sweep, each loaded once. announce: told what takes long."""
+
+    announce: Callable[[str], None]
+    loaded: dict[str, Problem] = field(default_factory=dict)
+
+    def of(self, config: Config) -> Problem:
+        """UsageError where data and loss do not go together."""
+        seed = config.train.seed if config.data.split_seed == "seed" else 0
+        tasks = loss_tasks(config.loss)
+        key = canonical({"data": config.data.model_dump(), "tasks": tasks, "seed": seed})
+        if key not in self.loaded:
+            self.loaded[key] = self._load(config, tasks)
+        return self.loaded[key]
+
+    def _load(self, config: Config, tasks: Sequence | None) -> Problem:
+        if not is_user_code(config.data.name):
+            return sources.load(config.data, tasks, config.train.seed, self.announce)
+        from lossopt_cli.training.assembly import load_problem
+        from lossopt_cli.training.building import user_parts
+
+        return load_problem(config, user_parts(config, Path.cwd()), self.announce)
+
+
+def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
+    """One arm for each combination, equal ones once. UsageError with every fault of every combination."""
+    found: dict[str, Arm] = {}
+    faults: list[Fault] = []
+    chosen_data: dict[str, str] = {}
+    for chosen, tuned, rates in _combinations(axes):
+        try:
+            resolved = resolve_layers([*axes.below, axis_layer(chosen), axes.above])
+            origin = resolved.origins.get("data.name", "")
+            if origin.startswith("chosen because"):
+                chosen_data.setdefault(resolved.config.data.name, resolved.config.loss.name)
+            arm = _arm(resolved, tuned, _rates(axes, resolved, rates, chosen), problems)
+        except UsageError as error:
+            faults += error.faults
+            continue
+        found.setdefault(canonical({"config": arm.config.model_dump(), "tuned": sorted(arm.tuned)}), arm)
+    if len(chosen_data) > 1:
+        told = "; ".join(f"{loss} {data}" for data, loss in chosen_data.items())
+        faults.append(
+            Fault(
+                f"the losses would choose different data: {told}",
+                "--loss",
+                "data that all can be asked of",
+                "--data NAME",
+            )
+        )
+    if faults:
+        raise UsageError(*in_order(faults))
+    return list(found.values())
+
+
+def _combinations(axes: Axes) -> Iterator[tuple[dict[str, tuple[Any, Places]], dict[str, Any], Rates | None]]:
+    """(values of the axes, the tuned settings among them, the rates of the recipe itself or None)"""
+    for chosen in choices(axes):
+        listed, rates = {}, None
+        parts = dict(chosen)
+        for section in ("loss", "optimizer"):
+            if section not in chosen:
+                continue
+            value, at = chosen[section]
+            name, settings = named_part(value)
+            if section == "optimizer":
+                key = next((key for key in settings if plain(key) == plain(LEARNING_RATE)), None)
+                rates = rates_of(settings.pop(key), at.place) if key else None
+            lists = {key: item for key, item in settings.items() if _is_tuned(section, name, key, item)}
+            listed |= {(section, key): item for key, item in lists.items()}
+            parts[section] = ({"name": name, **settings}, at)
+        for values in product(*listed.values()):
+            yield _with(parts, dict(zip(listed, values, strict=True))), _dotted(listed, values), rates
+
+
+def _with(
+    parts: Mapping[str, tuple[Any, Places]], settings: Mapping[tuple[str, str], Any]
+) -> dict[str, tuple[Any, Places]]:
+    """The parts with these settings, by section and name, in place of their lists."""
+    changed = dict(parts)
+    for (section, key), value in settings.items():
+        part, at = changed[section]
+        changed[section] = ({**part, key: value}, at)
+    return changed
+
+
+def _dotted(listed: Mapping[tuple[str, str], Any], values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{section}.{key}": value for (section, key), value in zip(listed, values, strict=True)}
+
+
+def _is_tuned(section: str, name: str, key: str, value: Any) -> bool:
+    """Whether a list means several values to choose from: a list of lists where the setting itself takes a list."""
+    if not isinstance(value, list) or not value:
+        return False
+    foreign = is_user_code(name) or (section == "optimizer" and is_foreign(name))
+    setting = None if foreign else find_setting(NAMED[section](name), key)
+    takes_list = foreign or (setting is not None and setting.kind in LISTS)
+    return all(isinstance(item, list) for item in value) if takes_list else True
+
+
+def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[str, tuple[Any, Places]]) -> Rates:
+    """What --lr says, of this recipe rather than of all; else the recipe's own rates, else those of the config's axis,
+    else the rate that the config gives, else to be found."""
+    config = resolved.config
+    spoken = [axis for axis in axes.rates if axis.of is None or _means(axis.of, config)]
+    spoken.sort(key=lambda axis: (axis.place == "--lr", axis.of is not None))
+    if own is not None and not (spoken and spoken[-1].place == "--lr"):
+        return own
+    if own is not None and chosen["optimizer"][1].place == "--opt":
+        what = f"{config.optimizer.name} has a learning rate of its own, and --lr gives another"
+        raise UsageError(
+            Fault(what, "--lr", "one of them", f"--lr {config.optimizer.name}=RATES speaks of one optimizer")
+        )
+    if spoken:
+        return spoken[-1].rates
+    if resolved.origins.get(RATE, "default") != "default":
+        return Rates((float(config.optimizer.settings[LEARNING_RATE]),))
+    return Rates()
+
+
+def _means(name: str, config: Config) -> bool:
+    """Whether `sgd`, `sgd_momentum=0.9` or `mse+sgd` speaks of this recipe."""
+    loss, plus, optimizer = name.rpartition("+")
+    spelled = (config.optimizer.name, brief("optimizer", config.optimizer))
+    of_loss = not plus or (
+        config.loss is not None and plain(loss) in map(plain, (config.loss.name, brief("loss", config.loss)))
+    )
+    return of_loss and plain(optimizer) in map(plain, spelled)
+
+
+def _arm(resolved: Resolved, tuned: Mapping[str, Any], rates: Rates, problems: Problems) -> Arm:
+    code: Mapping[str, str] = {}
+    if has_user_code(resolved.config):
+        from lossopt_cli.training.assembly import assemble
+
+        assembled = assemble(resolved, problems.announce)
+        objects = assembled.built.built.user.objects.values()
+        config, code = assembled.trial.config, {obj.reference: obj.fingerprint for obj in objects}
+    else:
+        problem = problems.of(resolved.config)
+        config = complete(resolved, problem.task, problem.inputs.kind).config
+    config = config.model_copy(update={"sweep": None})
+    settings = {key: value for key, value in config.optimizer.settings.items() if key != LEARNING_RATE}
+    bare = config.model_copy(
+        update={
+            "optimizer": config.optimizer.model_copy(update={"settings": settings}),
+            "train": config.train.model_copy(update={"seed": 0}),
+        }
+    )
+    recipe = f"{brief('loss', bare.loss)}+{brief('optimizer', bare.optimizer, without=tuned)}"
+    return Arm(bare, rates, recipe, dict(tuned), dict(code))
+
+
+def trial_of(arm: Arm, rate: float | None, seed: int, problems: Problems) -> Trial:
+    """The trial of an arm at a learning rate and a seed."""
+    config = arm.at(rate, seed)
+    return Trial.of(config, problems.of(config), arm.code)

@@ -1,0 +1,79 @@
+"""Where shares of a sweep are trained: a process with torch in it."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lossopt_cli.errors import LossoptError
+from lossopt_cli.sweeps.arms import Problems
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.folder import write_failed
+from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack
+from lossopt_cli.sweeps.shares import Ended, Moved, Share, Workplace
+from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
+from lossopt_cli.training.building import user_parts
+from lossopt_cli.training.judging import guess_of
+from lossopt_cli.training.loop import Outcome
+from lossopt_cli.training.running import at_work
+from lossopt_cli.training.stopping import Stopping
+
+
+@dataclass
+class Bench:
+    """Trains shares, one after the other, and tells of every trial that has ended."""
+
+    workplace: Workplace
+    tell: Callable[[Ended | Moved], None]
+    problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
+
+    def train(self, share: Share, stopping: Stopping) -> None:
+        """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others: they
+        are trained again without it. Raises the signal that `stopping` has caught."""
+        try:
+            self._together(share.cells, stopping)
+        except LossoptError as error:
+            if len(share.cells) > 1:
+                self._apart(share.cells, 1, stopping)
+            else:
+                self._failed(share.cells[0], error)
+
+    def _apart(self, cells: Sequence[Cell], width: int, stopping: Stopping) -> None:
+        for first in range(0, len(cells), width):
+            self.train(Share(tuple(cells[first : first + width])), stopping)
+
+    def _failed(self, cell: Cell, error: LossoptError) -> None:
+        if cell.role == "search":
+            self.tell(Ended(cell, "failed", False, None, str(error), 0.0))
+        else:
+            self.tell(Ended.of(cell, write_failed(self.workplace, cell, str(error))))
+
+    def _together(self, cells: Sequence[Cell], stopping: Stopping) -> None:
+        began_at = time.perf_counter()
+        configs = [cell.trial.config for cell in cells]
+        runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
+        heard = [Heard() for _ in cells]
+        with at_work(runs[0]):
+            guess = guess_of(runs[0].examination, runs[0].state)
+            outcomes = train_stack(runs, heard, stopping=stopping, stepped=self._moved(cells))
+        if stopping.cause is not None:
+            raise stopping.cause
+        spent = (time.perf_counter() - began_at) / len(cells)
+        for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=True):
+            if cell.role == "search":
+                self.tell(_searched(cell, outcome))
+            else:
+                trained = Trained(run, outcome, guess, told, len(cells), spent)
+                self.tell(Ended.of(cell, write_trial(self.workplace, cell, trained)))
+
+    def _moved(self, cells: Sequence[Cell]) -> Callable[[int, int, int], None]:
+        return lambda step, steps, alive: self.tell(Moved(len(cells) * step / steps))
+
+
+def _searched(cell: Cell, outcome: Outcome) -> Ended:
+    """What a search needs of a trial, of which nothing is kept."""
+    final = outcome.evaluations[-1].metrics if outcome.status == "done" else {}
+    loss, initial = ((metrics.get("validation") or {}).get("loss") for metrics in (final, outcome.initial))
+    known = loss is not None and math.isfinite(loss)
+    return Ended(cell, outcome.status, not known, None, None, 0.0, loss if known else None, initial)

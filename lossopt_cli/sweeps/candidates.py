@@ -1,0 +1,177 @@
+"""A recipe on its way through a sweep: the search for its scale, the trials that choose its rate, those that report."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from lossopt_cli.analysis.arms import View
+from lossopt_cli.analysis.comparison import Edge
+from lossopt_cli.analysis.looking import is_higher_better
+from lossopt_cli.data.trial import default_metric
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.runs.fingerprint import canonical
+from lossopt_cli.runs.records import Record
+from lossopt_cli.sweeps.arms import Arm, Problems
+from lossopt_cli.sweeps.cells import Cell, Role, cells_of
+from lossopt_cli.sweeps.ranges import rounded
+from lossopt_cli.sweeps.rates import POINTS, SEARCHED, TUNING_SEEDS, WIDENINGS, best_of, grid_around, scale_of
+from lossopt_cli.sweeps.shares import Ended
+
+Stage = Literal["search", "choose", "report", "done"]
+SEARCH_STEPS = 40
+FIRST_TUNING_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """choosing: the seeds of the trials that choose the rate, and what these are for (None: they report, too).
+    report: the seeds that the chosen rate gets afterwards, and where `default` is said the default rate, too.
+    widenings: how often a recipe that is best at an end may try further rates."""
+
+    choosing: Sequence[int]
+    role: Role | None
+    report: Sequence[int] = ()
+    default: bool = False
+    widenings: int = 0
+
+
+@dataclass
+class Candidate:
+    """arms: of one recipe, several where settings of it are tuned; rates: of each of them, as they become known.
+
+    scale: what the search found. chosen: the place of the best arm, and its rate. edge: why it may not be the best."""
+
+    arms: tuple[Arm, ...]
+    protocol: Protocol
+    view: View
+    scale: float | None = None
+    rates: list[tuple[float | None, ...]] = field(default_factory=list)
+    chosen: tuple[int, float | None] | None = None
+    edge: Edge | None = None
+    widened: int = 0
+    stage: Stage = "choose"
+
+    def __post_init__(self) -> None:
+        wanted = [arm.rates for arm in self.arms]
+        if any(rates.searched for rates in wanted) and self.scale is None:
+            self.stage = "search"
+        else:
+            self._place_grid()
+
+    @property
+    def name(self) -> str:
+        return self.arms[0].recipe
+
+    @property
+    def to_come(self) -> int:
+        """How many trials later stages will ask for, as far as one knows."""
+        report = len(self.protocol.report) * (2 if self.protocol.default else 1)
+        grid = len(self.protocol.choosing) * sum(len(arm.rates.values) or POINTS for arm in self.arms)
+        return {"search": grid + report, "choose": report}.get(self.stage, 0)
+
+    def cells(self, problems: Problems) -> list[Cell]:
+        """All that the present stage needs, trained or not."""
+        seeds, role = self.protocol.choosing, self.protocol.role
+        match self.stage:
+            case "search":
+                arms = [(_shortened(arm, problems), SEARCHED) for arm in self.arms[:1]]
+                return [replace(cell, role="search") for cell in cells_of(arms, seeds[:1], problems)]
+            case "choose":
+                return cells_of(zip(self.arms, self.rates, strict=True), seeds, problems, role)
+            case "report":
+                place, rate = self.chosen
+                arm = self.arms[place]
+                rates = [rate, arm.default_rate] if self.protocol.default else [rate]
+                wanted = [known for known in dict.fromkeys(rates) if known is not None or rate is None]
+                return cells_of([(arm, wanted)], self.protocol.report, problems, "report")
+        return []
+
+    def searched(self, ended: Iterable[Ended]) -> None:
+        """Ends the search: the scale is where the loss was lowest, the default rate where it fell nowhere."""
+        ended = list(ended)
+        start = max((end.initial for end in ended if end.initial is not None), default=math.inf)
+        found = scale_of({end.cell.rate: end.loss for end in ended}, start)
+        self.scale = found or self.arms[0].default_rate or 1.0
+        self.stage = "choose"
+        self._place_grid()
+
+    def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
+        """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more
+        trials; or ends where none has."""
+        best = None
+        for place, (arm, rates) in enumerate(zip(self.arms, self.rates, strict=True)):
+            cells = cells_of([(arm, rates)], self.protocol.choosing, problems, self.protocol.role)
+            found = [records[cell.trial.hash] for cell in cells if cell.trial.hash in records]
+            if found:
+                best = best_of(best, (place, found), self.view)
+        if best is None:
+            self.stage = "done"
+            return
+        place = best.place
+        self.chosen, self.edge = (place, best.arm.learning_rate), best.edge
+        further = [rate for rate in best.beyond if rate not in self.rates[place]]
+        if further and self.widened < self.protocol.widenings:
+            self.widened += 1
+            self.rates[place] = tuple(sorted([*self.rates[place], *further]))
+            return
+        self.stage = "report" if self.protocol.report else "done"
+
+    def _place_grid(self) -> None:
+        """The rates of every arm, now that the scale is known or not needed."""
+        for arm in self.arms:
+            if arm.rates.auto:
+                self.rates.append(grid_around(self.scale, arm.default_rate))
+            elif arm.rates.relative:
+                self.rates.append(tuple(rounded(self.scale * factor) for factor in arm.rates.values))
+            else:
+                self.rates.append(arm.rates.values)
+
+
+def _shortened(arm: Arm, problems: Problems) -> Arm:
+    """The arm with as few epochs as have SEARCH_STEPS steps."""
+    train = arm.config.train
+    per_epoch = -(-len(problems.of(arm.config).train) // train.batch_size)
+    epochs = min(train.epochs, -(-SEARCH_STEPS // per_epoch))
+    config = arm.config.model_copy(update={"train": train.model_copy(update={"epochs": epochs})})
+    return replace(arm, config=config)
+
+
+def candidates_of(arms: Iterable[Arm], seeds: Sequence[int], confirm: int, problems: Problems) -> list[Candidate]:
+    """One for each recipe. Where the rate is to be found it is chosen with seeds of its own, and then the chosen and the
+    default rate get `seeds`; else every rate gets them, and the chosen one `confirm` fresh ones.
+
+    UsageError where a rate is to be chosen and there are no validation data."""
+    recipes: dict[str, list[Arm]] = {}
+    for arm in arms:
+        config = arm.config.model_dump()
+        for key in arm.tuned:
+            section, _, setting = key.partition(".")
+            config[section].pop(setting)
+        recipes.setdefault(canonical({"config": config, "auto": arm.rates.auto}), []).append(arm)
+    return [_candidate(tuple(variants), seeds, confirm, problems) for variants in recipes.values()]
+
+
+def _candidate(arms: tuple[Arm, ...], seeds: Sequence[int], confirm: int, problems: Problems) -> Candidate:
+    config = arms[0].config
+    problem = problems.of(config)
+    metric = config.train.metric or default_metric(problem.task)
+    view = View(metric, is_higher_better(metric), "validation" if len(problem.validation) else "train")
+    many = len(arms) > 1 or any(arm.rates.searched or len(arm.rates.values) > 1 for arm in arms)
+    chooses = arms[0].rates.auto or (confirm and many)
+    if chooses and not len(problem.validation):
+        remedy = "--lr RATES without --confirm, or --set data.split=[0.7,0.2,0.1]"
+        raise UsageError(Fault("no validation data to choose a learning rate by", "data.split", remedy=remedy))
+    if arms[0].rates.auto:
+        protocol = Protocol(_apart(seeds), "tuning", seeds, default=True, widenings=WIDENINGS)
+    else:
+        protocol = Protocol(seeds, None, range(max(seeds) + 1, max(seeds) + 1 + confirm))
+    return Candidate(arms, protocol, view)
+
+
+def _apart(seeds: Sequence[int]) -> range:
+    """Seeds for tuning that none of those for the report is."""
+    first = FIRST_TUNING_SEED
+    while any(seed in seeds for seed in range(first, first + TUNING_SEEDS)):
+        first += FIRST_TUNING_SEED
+    return range(first, first + TUNING_SEEDS)

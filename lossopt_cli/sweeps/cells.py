@@ -1,0 +1,77 @@
+"""The cells of a sweep: arms at their learning rates with their seeds, each a trial with a folder to be."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lossopt_cli.data.trial import Trial
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.sweeps.arms import Arm, Problems, trial_of
+from lossopt_cli.sweeps.naming import trial_name
+
+Role = Literal["search", "tuning", "report"]
+MANY, TOO_MANY = 10_000, 1_000_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A trial of a sweep. name: of its folder. recipe: as the screen calls it. role: what its numbers are for, None
+    where every rate got every seed; those of a search are not written. tuned: the settings that are chosen as the learning rate is, by dotted key."""
+
+    trial: Trial
+    name: str
+    recipe: str
+    rate: float | None
+    role: Role | None = None
+    tuned: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        return self.trial.config.train.seed
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What its result.json has beside what every run has."""
+        return {"role": self.role, "tuned": list(self.tuned)}
+
+
+def cells_of(
+    arms: Iterable[tuple[Arm, Sequence[float | None]]],
+    seeds: Sequence[int],
+    problems: Problems,
+    role: Role | None = None,
+) -> list[Cell]:
+    """Every arm at each of its rates with every seed, a trial that comes twice once; seeds turn slowest, so that all
+    recipes grow together."""
+    found: dict[str, Cell] = {}
+    arms = list(arms)
+    for seed in seeds:
+        for arm, rates in arms:
+            for rate in rates:
+                trial = trial_of(arm, rate, seed, problems)
+                name = trial_name(arm.label, rate, seed, trial.hash)
+                cell = Cell(trial, name, arm.label, rate, role, tuple(arm.tuned))
+                found.setdefault(trial.hash, cell)
+    return list(found.values())
+
+
+def check_count(counted: Mapping[str, int], *, agreed: bool) -> int:
+    """The product of the axes, and a UsageError that says how it comes about where it is too large.
+
+    agreed: whether the user has said --yes.
+    """
+    count = 1
+    for number in counted.values():
+        count *= number
+    told = " x ".join(f"{number:,} {word}" for word, number in counted.items())
+    if count > TOO_MANY:
+        raise UsageError(Fault(f"{told}: {count:,} trials", expected=f"at most {TOO_MANY:,}"))
+    if count > MANY and not agreed:
+        raise UsageError(
+            Fault(
+                f"{told}: {count:,} trials",
+                expected=f"at most {MANY:,} without --yes",
+                remedy="--dry-run says what they cost",
+            )
+        )
+    return count

@@ -1,0 +1,95 @@
+"""How a sweep goes: which cells are trained next, as those before them end."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lossopt_cli.runs.reading import FINISHED
+from lossopt_cli.runs.records import Record
+from lossopt_cli.sweeps.arms import Problems
+from lossopt_cli.sweeps.candidates import Candidate
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.folder import SweepFolder
+from lossopt_cli.sweeps.shares import Ended
+
+
+@dataclass
+class Course:
+    """candidates: the recipes. folder: what is there already, read. changed: called when a candidate knows more (its
+    scale, its rate), so that it can be written down.
+
+    cells: all that were asked for, by trial hash; waiting: those of them that each candidate waits for."""
+
+    candidates: Sequence[Candidate]
+    problems: Problems
+    folder: SweepFolder
+    retry_failed: bool = False
+    changed: Callable[[], None] = lambda: None
+    cells: dict[str, Cell] = field(default_factory=dict)
+    waiting: dict[int, set[str]] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
+
+    def begin(self) -> list[Cell]:
+        """The cells to train first."""
+        return [cell for place in range(len(self.candidates)) for cell in self._advance(place)]
+
+    def heard(self, ended: Ended) -> list[Cell]:
+        """The cells to train besides, now that this one has ended."""
+        trial = ended.cell.trial.hash
+        self.ended[trial] = ended
+        if ended.cell.role != "search" and ended.status in FINISHED:
+            self.folder.note(ended.cell.name)
+        found = []
+        for place, waiting in list(self.waiting.items()):
+            if trial in waiting:
+                waiting.discard(trial)
+                found += [] if waiting else self._advance(place)
+        return found
+
+    @property
+    def total(self) -> int:
+        """The trials that were asked for and those that, as far as one knows, will be."""
+        asked = sum(cell.role != "search" for cell in self.cells.values())
+        return asked + sum(candidate.to_come for candidate in self.candidates)
+
+    @property
+    def failed(self) -> list[Ended]:
+        return [ended for ended in self.ended.values() if ended.status == "failed"]
+
+    @property
+    def records(self) -> Iterable[Record]:
+        """The finished trials of this sweep."""
+        return [self.folder.found[trial] for trial in self.cells if trial in self.folder.finished]
+
+    def _advance(self, place: int) -> list[Cell]:
+        """Moves a candidate on until it needs cells that are not there; those of them that nobody asked for before."""
+        candidate = self.candidates[place]
+        while candidate.stage != "done":
+            cells = candidate.cells(self.problems)
+            missing = [cell for cell in cells if not self._is_known(cell)]
+            new = [cell for cell in missing if cell.trial.hash not in self.cells]
+            self.cells |= {cell.trial.hash: cell for cell in cells}
+            if missing:
+                self.waiting[place] = {cell.trial.hash for cell in missing}
+                return new
+            self._conclude(candidate, cells)
+            self.changed()
+        self.waiting.pop(place, None)
+        return []
+
+    def _conclude(self, candidate: Candidate, cells: Sequence[Cell]) -> None:
+        if candidate.stage == "search":
+            candidate.searched([self.ended[cell.trial.hash] for cell in cells])
+        elif candidate.stage == "choose":
+            candidate.choose(self.folder.finished, self.problems)
+        else:
+            candidate.stage = "done"
+
+    def _is_known(self, cell: Cell) -> bool:
+        """Whether its training has ended: now, or in an earlier sweep (a failure then counts unless tried again)."""
+        trial = cell.trial.hash
+        if trial in self.ended or trial in self.folder.finished:
+            return True
+        if trial in self.folder.failed and not self.retry_failed and cell.role != "search":
+            self.ended[trial] = Ended.of(cell, self.folder.failed[trial].result)
+            return True
+        return False

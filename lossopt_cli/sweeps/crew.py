@@ -1,0 +1,130 @@
+"""The local workers of a sweep: fresh processes from a fork server that has keras loaded, one thread each."""
+
+import math
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from pathlib import Path
+from typing import Self
+
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Workplace
+
+TICK_SECONDS = 0.2
+WORKER = "lossopt_cli.sweeps.worker"
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+Event = Ended | Moved | None
+
+
+def cores() -> int:
+    """The cores that this process was given: by affinity, and by the quota of its container."""
+    given = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    quota, _, period = QUOTA.read_text().strip().partition(" ") if QUOTA.is_file() else ("max", "", "")
+    return given if quota == "max" else max(1, min(given, math.ceil(int(quota) / int(period))))
+
+
+@dataclass
+class _Worker:
+    """A process, and the cells of its share that have not ended."""
+
+    process: multiprocessing.Process
+    link: connection.Connection
+    cells: list[Cell] = field(default_factory=list)
+    moved: float = 0.0
+    idle: bool = False
+
+
+class Crew:
+    """`count` processes that train shares; on a GPU one. Enter it to have the fork server begin to import; the processes
+    are started with the first shares, and ended with the block, at once."""
+
+    def __init__(self, count: int, workplace: Workplace, device: str):
+        self.count, self.workplace, self.device = count, workplace, device
+        self.context = multiprocessing.get_context("forkserver")
+        self.workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        from multiprocessing import forkserver
+
+        self.context.set_forkserver_preload([WORKER])
+        forkserver.ensure_running()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.join()
+            worker.link.close()
+        self.workers.clear()
+
+    @property
+    def in_progress(self) -> float:
+        """Of the shares at work, how much is done, in trials."""
+        return sum(worker.moved for worker in self.workers)
+
+    def carry_out(self, shares: deque[Share]) -> Iterator[Event]:
+        """What happens until all shares are trained, those too that are put into the queue meanwhile; None a few times
+        a second. A share whose process dies is tried again in halves; a trial that takes one down alone has failed."""
+        while shares or any(worker.cells for worker in self.workers):
+            self._hand_out(shares)
+            ready = connection.wait([worker.link for worker in self.workers], TICK_SECONDS)
+            if not ready:
+                yield None
+            for worker in [worker for worker in self.workers if worker.link in ready]:
+                yield from self._heard(worker, shares)
+
+    def _hand_out(self, shares: deque[Share]) -> None:
+        """Gives each idle process a share, and starts one more where shares are waiting."""
+        for worker in self.workers:
+            if worker.idle and shares:
+                share = shares.popleft()
+                worker.cells, worker.idle, worker.moved = list(share.cells), False, 0.0
+                worker.link.send(share)
+        known = all(worker.idle or worker.cells for worker in self.workers)
+        if shares and known and len(self.workers) < self.count:
+            self._start()
+
+    def _start(self) -> None:
+        from lossopt_cli.sweeps.launch import launched
+
+        here, there = self.context.Pipe()
+        process = self.context.Process(target=launched, args=(there, self.workplace, self.device), daemon=True)
+        process.start()
+        there.close()
+        self.workers.append(_Worker(process, here))
+
+    def _heard(self, worker: _Worker, shares: deque[Share]) -> Iterator[Event]:
+        try:
+            event = worker.link.recv()
+        except (EOFError, ConnectionResetError):
+            yield from self._lost(worker, shares)
+            return
+        if isinstance(event, Idle):
+            worker.idle, worker.cells, worker.moved = True, [], 0.0
+            if event.device not in (None, "cpu"):
+                self.count = 1
+            return
+        if isinstance(event, Moved):
+            worker.moved = event.trials
+        else:
+            worker.cells = [cell for cell in worker.cells if cell.name != event.cell.name]
+            worker.moved = min(worker.moved, len(worker.cells))
+        yield event
+
+    def _lost(self, worker: _Worker, shares: deque[Share]) -> Iterator[Event]:
+        """A process that ended by itself: out of memory, or code that takes the interpreter down."""
+        worker.process.join()
+        worker.link.close()
+        self.workers.remove(worker)
+        cells = worker.cells
+        if len(cells) > 1:
+            half = len(cells) // 2
+            shares.extendleft([Share(tuple(cells[half:])), Share(tuple(cells[:half]))])
+        elif cells:
+            yield Ended(cells[0], "failed", False, None, f"its process ended with code {worker.process.exitcode}", 0.0)

@@ -1,0 +1,127 @@
+"""The folder of a sweep: sweep.yaml, a run folder for each trial that has ended, nothing that is half done."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lossopt_cli.config.writing import dump
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.runs.folder import RunFolder
+from lossopt_cli.runs.reading import (
+    CONFIG,
+    FINISHED,
+    RESULT,
+    SCHEMA_VERSION,
+    SWEEP,
+    Found,
+    Unreadable,
+    found_under,
+    parsed_result,
+)
+from lossopt_cli.runs.records import Record
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.shares import Workplace
+
+UNFINISHED, LOCK = ".unfinished", ".lock"
+
+
+@dataclass
+class SweepFolder:
+    """path: the folder. finished, failed: the runs in it by trial hash, as they were when it was read."""
+
+    path: Path
+    finished: dict[str, Record] = field(default_factory=dict)
+    failed: dict[str, Record] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Notes every run below that has ended, done or diverged or failed."""
+        self.finished, self.failed = {}, {}
+        for found in found_under(self.path):
+            self._note(found)
+
+    def note(self, name: str) -> None:
+        """Notes a run that has ended since."""
+        for found in found_under(self.path / name):
+            self._note(found)
+
+    def _note(self, found: Found) -> None:
+        try:
+            result = parsed_result(found)
+        except Unreadable:  # what a killed process of another command left: not a trial that has ended
+            return
+        record, status = Record(found.folder, result, found.began_at), result.get("status")
+        if "trial" in result and status in FINISHED:
+            self.finished.setdefault(record.trial, record)
+        elif "trial" in result and status == "failed":
+            self.failed[record.trial] = record
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Makes the folder and keeps other sweeps out of it until the block ends, also where it ends in a kill."""
+        RunFolder.check(self.path.parent, None)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(Fault(f"cannot make {self.path}: {error.strerror}", "--logs")) from error
+        with (self.path / LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(
+                    Fault(f"another sweep is at work in {self.path}", remedy="wait for it to end")
+                ) from error
+            shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
+            (self.path / UNFINISHED).mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
+
+    def is_sweep(self) -> bool:
+        return (self.path / SWEEP).is_file()
+
+
+def begin(sweep: Path, cell: Cell) -> RunFolder:
+    """A folder to write the run of a cell into, out of sight until `end`."""
+    path = sweep / UNFINISHED / cell.name
+    path.mkdir()
+    return RunFolder(path)
+
+
+def end(sweep: Path, cell: Cell) -> Path:
+    """Shows the run of a cell under its name; a failed one that stood there gives way."""
+    path = sweep / cell.name
+    if path.exists():
+        os.replace(path, sweep / UNFINISHED / f"{cell.name}.before")
+    os.replace(sweep / UNFINISHED / cell.name, path)
+    return path
+
+
+def write_failed(workplace: Workplace, cell: Cell, reason: str) -> dict[str, Any]:
+    """The folder of a trial that ended before it had a result: its config, and why. result.json as a dict."""
+    trial, config = cell.trial, cell.trial.config
+    result = {
+        "schema_version": SCHEMA_VERSION,
+        "run_dir": str(workplace.sweep / cell.name),
+        "status": "failed",
+        "reason": reason,
+        "learned": None,
+        "seed": cell.seed,
+        "metrics": {},
+        "config": config.model_dump(),
+        "trial": trial.hash,
+        "problem": trial.problem,
+        "setting": trial.setting,
+        "environment": dict(workplace.environment),
+        **cell.marks,
+    }
+    run_folder = begin(workplace.sweep, cell)
+    run_folder.write_text(CONFIG, dump(config))
+    run_folder.write_json(RESULT, result)
+    end(workplace.sweep, cell)
+    return result

@@ -1,0 +1,78 @@
+"""Learning rates that are found: the scale of a recipe, the grid around it, and what is tried when its end is best.
+
+Grids are of half decades, as wide for one recipe as for another, and centred where the recipe (loss with optimizer)
+learns: scaling a loss by c scales the best rate of SGD by 1/c.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lossopt_cli.analysis.arms import View, arms_of
+from lossopt_cli.analysis.choosing import best_place, edge_of, mean_score
+from lossopt_cli.analysis.comparison import Arm, Edge
+from lossopt_cli.runs.records import Record
+from lossopt_cli.sweeps.ranges import PER_DECADE, log_range, rounded
+
+SEARCHED = tuple(log_range(1e-6, 1e2, 9))  # whole decades: the grid reaches two to either side of what they find
+POINTS = 9
+TUNING_SEEDS = 3
+WIDENINGS = 2
+WIDER_BY = 2  # rates beyond an end, a decade
+
+
+def grid_around(scale: float, default: float | None) -> tuple[float, ...]:
+    """POINTS rates a half decade apart, d * 10^(k/2) for the default rate d (1 where there is none), the middle one
+    nearest to the scale. Where d lies outside, it takes the place of the end that is farther from it."""
+    base = 1.0 if default is None else default
+    middle, reach = round(PER_DECADE * math.log10(scale / base)), POINTS // 2
+    exponents = list(range(middle - reach, middle + reach + 1))
+    if default is not None and 0 not in exponents:
+        exponents = [0, *exponents[:-1]] if middle > 0 else [*exponents[1:], 0]
+    return tuple(sorted(_at(base, exponent) for exponent in exponents))
+
+
+def scale_of(losses: Mapping[float, float | None], initial: float) -> float | None:
+    """The rate of the coarse search whose loss on validation is lowest; None where no loss is below the initial one.
+
+    losses: by rate, after a short training; None for one that was not finite."""
+    finite = {rate: loss for rate, loss in losses.items() if loss is not None and loss < initial}
+    return min(finite, key=finite.__getitem__) if finite else None
+
+
+@dataclass(frozen=True)
+class Best:
+    """place: of the arm among those of its recipe; arm: at the rate that validation chooses; edge: why that may not be
+    the best there is; beyond: the rates to try in that case."""
+
+    place: int
+    arm: Arm
+    edge: Edge | None
+    beyond: list[float]
+
+
+def best_of(before: Best | None, found: tuple[int, Sequence[Record]], view: View) -> Best:
+    """The better of `before` and of what these records (of the arm at that place) choose, as `compare` chooses."""
+    arms = arms_of(found[1], view)
+    place = best_place(arms, view)
+    if before is not None and view.better(mean_score(arms[place]), mean_score(before.arm)) <= 0.0:
+        return before
+    edge = edge_of(arms, place)
+    return Best(found[0], arms[place], edge, beyond(arms, place, edge))
+
+
+def beyond(arms: Sequence[Arm], place: int, edge: Edge | None) -> list[float]:
+    """What to try where the best rate is at an end: WIDER_BY half decades further; towards the stability limit the
+    middle between the best and the first that was lost."""
+    best = arms[place].learning_rate
+    if edge is None or best is None:
+        return []
+    if edge == "stability":
+        return [rounded(math.sqrt(best * arms[place + 1].learning_rate))]
+    sign = -1 if edge == "lowest" else 1
+    return [_at(best, sign * step) for step in range(1, WIDER_BY + 1)]
+
+
+def _at(base: float, exponent: int) -> float:
+    """The base itself, or a number of half decades from it, in three digits."""
+    return base if exponent == 0 else rounded(base * 10 ** (exponent / PER_DECADE))

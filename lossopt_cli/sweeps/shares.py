@@ -1,0 +1,75 @@
+"""What travels between the driver of a sweep and those who train: plain data, without torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lossopt_cli.runs.records import reported
+from lossopt_cli.sweeps.cells import Cell
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """sweep: the folder of the sweep. environment: what result.json says of the machine (`runs.environment`)."""
+
+    sweep: Path
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Cells that are trained by one worker together: of one kind, so that they may be a stack."""
+
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far the share at work is, in trials."""
+
+    trials: float
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A worker has nothing to do. device: the kind that it trains on, said once."""
+
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the training of a cell ended. value: its metric on validation (train where there is none), of the weights
+    that the run reports; None where it has none. seconds: its part of what its share took.
+    loss, initial: of a search, on that split, after and before."""
+
+    cell: Cell
+    status: str
+    lost: bool
+    value: float | None
+    reason: str | None
+    seconds: float
+    loss: float | None = None
+    initial: float | None = None
+
+    @classmethod
+    def of(cls, cell: Cell, result: Mapping[str, Any]) -> "Ended":
+        """From what result.json has."""
+        status = result["status"]
+        lost = status == "diverged" or (status == "done" and result.get("learned") is False)
+        seconds = result.get("seconds", {}).get("total", 0.0)
+        return cls(cell, status, lost, judged_value(result), result.get("reason"), seconds)
+
+
+def judged_value(result: Mapping[str, Any]) -> float | None:
+    """The metric that a run is judged by, on validation (on train where there is none), of the weights it reports."""
+    if not result["metrics"]:
+        return None
+    metrics = reported(result)
+    return (metrics.get("validation") or metrics.get("train") or {}).get(result["metric"])
+
+
+def shares_of(cells: Sequence[Cell]) -> list[Share]:
+    """One cell a share."""
+    return [Share((cell,)) for cell in cells]

@@ -1,0 +1,224 @@
+"""A comparison for a paper: LaTeX, Markdown, the paragraph of methods; several problems at once; what was left out."""
+
+import math
+from pathlib import Path
+
+import pytest
+from made_comparisons import comparison, four_tied, recipe
+
+from lossopt_cli.analysis import conditions, escapes, latex, methods, several
+from lossopt_cli.analysis.columns import column_named
+from lossopt_cli.analysis.tables import View
+from lossopt_cli.commands.comparison_checks import WORSE, values, worse_than_baseline
+from lossopt_cli.commands.left_out import left_out_lines
+from lossopt_cli.errors import UsageError
+from lossopt_cli.runs.records import LeftOut
+
+VERSIONS = {"lossopt": "0.1.0", "keras": "3.15.1", "torch": "2.11.0", "numpy": "2.4"}
+
+
+def mixed(**changes):
+    return comparison(
+        recipe("adam", 0.01, 0.972, "best"),
+        recipe("huber:delta=0.5 + sgd_50%", 0.0316, 0.97, "tied", (0.002, -0.006, 0.01)),
+        recipe("lion", 0.01, 0.94, "worse", (0.032, 0.02, 0.044)),
+        recipe("sgd", 0.1, 0.963, "not_tuned", (0.009, 0.001, 0.02), edge="highest"),
+        recipe("ftrl", 0.1, 0.1, "lost", (0.872, 0.8, 0.9), lost=7),
+        **changes,
+    )
+
+
+def latex_rows(text: str) -> dict[str, list[str]]:
+    """Cells by the recipe."""
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    cells = [line.removesuffix(r" \\").split(" & ") for line in body]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_latex_is_bold_for_the_best_and_all_that_tie():
+    rows = latex_rows(latex.table(mixed(), View()))
+    bold = [name for name, cells in rows.items() if any(cell.startswith(r"\textbf{") for cell in cells)]
+    assert bold == ["adam", r"huber:delta=0.5 + sgd\_50\%"]
+    assert rows["adam"][:2] == ["0.01", r"\textbf{0.972 $\pm$ 0.003}"]
+
+
+def test_latex_says_what_it_is_of_and_what_its_signs_mean():
+    comments = [line for line in latex.table(mixed(), View()).splitlines() if line.startswith("%")]
+    said = " ".join(comments)
+    for what in (
+        "digits",
+        "180 test images",
+        "±",
+        "95 % Student t",
+        "bold: the best and all that tie",
+        "10 pairs",
+        "dagger",
+    ):
+        assert what in said
+    assert r"sgd$^\dagger$" in latex_rows(latex.table(mixed(), View()))
+    assert r"ftrl$^\ddagger$" in latex_rows(latex.table(mixed(), View()))
+
+
+def test_latex_without_a_claim_has_nothing_in_bold():
+    made = comparison(recipe("adam", 0.01, 0.97, "tied", n=3), recipe("sgd", 0.01, 0.9, "tied", (0.07, -1, 1), n=3))
+    text = latex.table(made, View())
+    assert "textbf" not in text
+    assert "nothing is bold" in text
+
+
+def test_latex_rows_have_as_many_cells_as_columns_and_its_environment_ends():
+    text = latex.table(mixed(), View())
+    alignment = text.split(r"\begin{tabular}{")[1].split("}")[0]
+    assert {len(cells) + 1 for cells in latex_rows(text).values()} == {len(alignment)}
+    assert text.endswith(r"\end{tabular}")
+
+
+@pytest.mark.parametrize("sign", escapes.LATEX_SIGNS)
+def test_every_sign_that_latex_would_read_is_escaped(sign):
+    name = f"a{sign}b"
+    made = comparison(
+        recipe(name, 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.96, "tied", (0.01, -0.01, 0.03), best=name)
+    )
+    assert f"a{escapes.LATEX_SIGNS[sign]}b" in latex.table(made, View())
+
+
+def test_columns_and_rows_are_those_asked_for():
+    view = View(columns=tuple(column_named(name, "") for name in ("recipe", "mean", "difference")), top=2)
+    assert latex_rows(latex.table(mixed(), view)) == {
+        "adam": [r"\textbf{0.972 $\pm$ 0.003}"],
+        r"huber:delta=0.5 + sgd\_50\%": [r"\textbf{0.970 $\pm$ 0.003}"],
+    }
+
+
+def test_markdown_has_the_same_cells_and_marks():
+    lines = latex.markdown(mixed(), View()).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert "**0.972 ± 0.003**" in table[2]
+    assert "**" not in table[4]
+    assert table[5].startswith("| sgd †")
+    assert any("† not tuned" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("made", "parts"),
+    [
+        (four_tied(), ["We compared four recipes (adam, momentum, rmsprop and sgd)", "8 seeds each", "on one split",
+                       "chosen from 3 values by the mean accuracy on the validation set with 3 other seeds",
+                       "test data were not used", "180 images", "95 % t interval", "1 - 0.05/6", "1/(sqrt(2) 180)",
+                       "No reported trial diverged", "lossopt 0.1.0, Keras 3.15.1 and PyTorch 2.11.0"]),
+        (mixed(), ["sgd, best at the end of the tried learning rates, was not judged", "7 of 40 reported trials"]),
+        (mixed(min_effect=0.01), ["the difference is at least 0.01"]),
+        (comparison(recipe("adam", 0.01, 0.9, "tied", rates=(0.01,))), ["a recipe, that is", "was not tuned"]),
+        (comparison(recipe("adam", 0.01, 0.9, "tied", n=3), recipe("sgd", 0.01, 0.8, "tied", (0.1, -1, 1), n=3)),
+         ["No claim is made about differences"]),
+    ],
+)  # fmt: skip
+def test_the_methods_say_the_protocol_in_the_past_tense(made, parts):
+    text = methods.paragraph(made, VERSIONS)
+    assert [part for part in parts if part not in text] == []
+    assert "  " not in text
+    assert "\n" not in text
+
+
+def over_three_problems():
+    good = {"time_to_target_epochs": 2.0}
+    return [
+        comparison(recipe("adam", 0.01, 0.97, "best", **good), recipe("sgd", 0.01, 0.9, "worse", (0.07, 0.05, 0.09))),
+        comparison(recipe("adam", 0.01, 0.8, "tied"), recipe("sgd", 0.01, 0.79, "tied", (0.01, -0.1, 0.1)), data="wine"),
+        comparison(recipe("sgd", 0.01, 51.5, "best"), recipe("lion", 0.01, 55.0, "worse", (3.5, 3.0, 4.0), best="sgd"),
+                   data="diabetes", metric="rmse", higher=False),
+    ]  # fmt: skip
+
+
+def test_several_problems_count_where_a_recipe_is_best_or_tied():
+    rows = {row.name: row for row in several.across(over_three_problems())}
+    assert {name: row.good for name, row in rows.items()} == {"adam": 2, "sgd": 2, "lion": 0}
+    assert rows["lion"].results[:2] == (None, None)
+
+
+def test_several_problems_have_the_profile_score():
+    # adam 2, 3, -; sgd 3, 3, 3; lion -, -, 3: r = 1, 1, inf; 1.5, 1, 1; inf, inf, 1; score = sum max(0, 4 - r) / (3 * 3)
+    rows = {row.name: row.score for row in several.across(over_three_problems())}
+    assert rows == pytest.approx({"adam": 6 / 9, "sgd": 8.5 / 9, "lion": 3 / 9})
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_of_several_problems_fits(width):
+    text = several.table(over_three_problems(), View(width))
+    assert max(map(len, text.splitlines())) <= width
+    assert "51.50 *" in text
+    assert "wine" in text
+    assert several.verdict(over_three_problems()) == "sgd and adam are best or tied on 2 of three problems each."
+
+
+def test_what_was_left_out_is_counted_and_named():
+    found = [
+        LeftOut(Path("logs/a"), "running", "running"),
+        LeftOut(Path("logs/broken"), "unreadable", "result.json line 1"),
+        LeftOut(Path("logs/old"), "unreadable", "no config.yaml"),
+        *[LeftOut(Path(f"logs/c{place}"), "copy", "") for place in range(4)],
+    ]
+    assert left_out_lines(found) == [
+        "left out: 1 running (logs/a), 2 unreadable (logs/broken: result.json line 1; logs/old: no config.yaml), "
+        "4 copies (same trial run twice: counted once)"
+    ]
+    assert left_out_lines([]) == []
+
+
+def test_many_that_were_left_out_are_not_all_named():
+    found = [LeftOut(Path(f"logs/{place}"), "unreadable", "no config.yaml") for place in range(20)]
+    assert "and 12 others" in left_out_lines(found)[0]
+
+
+@pytest.mark.parametrize("expression", ["worse", "accuracy < 0.9 or worse", " worse ", "worse and accuracy > 0.9"])
+def test_a_word_is_a_condition_of_its_own(expression):
+    condition = conditions.parse(expression, words=[WORSE])
+    assert condition.holds({"worse": 1.0, "accuracy": 0.95})
+    assert not condition.holds({"worse": 0.0, "accuracy": 0.95})
+
+
+def test_what_is_not_known_is_no_claim_that_it_is_worse():
+    assert not conditions.parse("worse", words=[WORSE]).holds({"worse": None})
+
+
+@pytest.mark.parametrize("expression", ["wrose", "worse < 1 and", "accuracy", "not worse", "worse worse", "worse()"])
+def test_a_word_that_is_not_known_is_refused_with_those_that_are(expression):
+    with pytest.raises(UsageError) as caught:
+        conditions.parse(expression, words=[WORSE])
+    assert "'worse'" in caught.value.faults[0].expected
+
+
+def test_a_command_without_words_takes_none():
+    with pytest.raises(UsageError):
+        conditions.parse("worse")
+
+
+def test_fail_if_speaks_of_the_best_that_can_be_judged():
+    known = values(mixed())
+    assert known["accuracy"] == 0.972
+    assert known["recipes"] == 5
+    assert known["lost"] == 7
+    assert known["not_tuned"] == 1
+    assert known["tied"] == 2
+    assert known["baseline"] is None
+    assert known[WORSE] is None
+    assert not any(isinstance(value, float) and math.isnan(value) for value in known.values())
+
+
+def test_worse_needs_a_claim_against_the_baseline():
+    from dataclasses import replace
+
+    made = mixed()
+    base, tied, worse, *_ = made.recipes
+    made = replace(
+        made,
+        recipes=(
+            replace(base, is_baseline=True),
+            replace(tied, difference_to_baseline=tied.difference_to_best),
+            replace(worse, difference_to_baseline=worse.difference_to_best),
+        ),
+    )
+    assert worse_than_baseline(made) == ["lion"]
+    assert values(made)[WORSE] == 1.0
+    assert values(replace(made, recipes=made.recipes[:2]))[WORSE] == 0.0
