@@ -111,7 +111,7 @@ def _fault(error: ClickFault) -> Fault:
             return Fault(f"no such option: {error.option_name}", remedy=_nearest_option(error) or see)
         case "BadParameter":
             where = error.param.opts[0] if error.param else None
-            return Fault(error.message.rstrip("."), where=where, remedy=see)
+            return Fault(error.message.rstrip(".").removeprefix("Value error, "), where=where, remedy=see)
     return Fault(_sentence(error.format_message()), remedy=see)
 
 

@@ -14,6 +14,7 @@ Compared = Annotated[
     typer.Argument(
         metavar="RUN_OR_FOLDER...",
         help="runs, sweeps, or folders with runs below them; without one, the newest",
+        autocompletion=completion.runs,
     ),
 ]
 ComparedMetric = Annotated[

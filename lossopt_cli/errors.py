@@ -58,11 +58,5 @@ class RunError(LossoptError):
     exit_code = FAILED
 
 
-class CheckNotMet(LossoptError):
-    """A check that was asked for (`--fail-if`) was not met."""
-
-    exit_code = CHECK_NOT_MET
-
-
 class Terminated(KeyboardInterrupt):
     """SIGTERM came; whoever tidies up after Ctrl-C does the same now."""

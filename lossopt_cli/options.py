@@ -14,7 +14,6 @@ from lossopt_cli import completion
 RECIPE = "Recipe"
 TRAINING = "Training"
 RESULT = "Result and messages"
-OTHER = "Other"
 
 RenderFormat = Literal["table", "json", "csv", "markdown", "latex"]
 
@@ -306,4 +305,17 @@ Predictions = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option("--threshold", metavar="P", help="two classes: say the second above P", rich_help_panel=RESULT),
+]
+Confirm = Annotated[
+    int,
+    typer.Option(
+        "--confirm", metavar="N", min=0, help="with given rates: N fresh seeds for the chosen one", rich_help_panel=TRAINING
+    ),
+]
+Extend = Annotated[
+    bool, typer.Option("--extend", help="further rates where the best is at an end", rich_help_panel=TRAINING)
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="processes (as many as cores unless said)", rich_help_panel=TRAINING),
 ]

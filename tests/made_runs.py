@@ -44,18 +44,21 @@ def made_run(
     metric: str = "accuracy",
     role: str | None = None,
     steps: bool = True,
+    config: Mapping[str, Any] | None = None,
+    tested: Mapping[str, float | None] | None = None,
     change: Mapping[str, Any] | None = None,
 ) -> Path:
     """A run whose test accuracy is `test` (validation the same unless said), reached as 1 - exp(-t) over its epochs.
 
-    change: keys of result.json to lay over what is made here. steps: whether steps.csv and epochs.csv are written."""
+    config: sections of the config, each laid over what is made here. tested: other test metrics, laid over as well.
+    change: keys of result.json to lay over it. steps: whether steps.csv and epochs.csv are written."""
     validation = test if validation is None else validation
     recipe = {
         "loss": dict(LOSSES[loss]) if isinstance(loss, str) else dict(loss),
         "optimizer": {**(OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer)},
     }
     recipe["optimizer"]["learning_rate"] = learning_rate
-    config = {
+    sections = {
         "data": {"name": "digits", "path": None, "split": [0.7, 0.2, 0.1], "split_seed": split_seed},
         "model": {"name": "minicnn", "filters": [32, 64], "hidden": [128], "dropout": 0.0},
         **recipe,
@@ -71,6 +74,9 @@ def made_run(
         },
         "sweep": None,
     }
+    for section, values in (config or {}).items():
+        sections[section] = {**(sections[section] or {}), **values}
+    config = sections
     share = 1.0 - np.exp(-np.arange(epochs + 1) / 1.2)
     curve = (0.1 + (validation - 0.1) * share / share[-1]).tolist()
     losses = 2.31 * np.exp(-np.arange(1, epochs * steps_per_epoch + 1) / (epochs * steps_per_epoch / 3.0))
@@ -80,7 +86,9 @@ def made_run(
         return {"loss": entropy, "accuracy": accuracy, "macro_f1": accuracy - 0.01, "cross_entropy": entropy}
 
     final = {"train": metrics(min(validation + 0.02, 1.0)), "validation": metrics(validation), "test": metrics(test)}
-    problem, setting = digest([config["data"], metric]), digest([config["model"], epochs, batch_size])
+    final["test"] |= tested or {}
+    shared = {key: value for key, value in config["train"].items() if key != "seed"}
+    problem, setting = digest([config["data"], metric]), digest([config["model"], shared])
     result = {
         "schema_version": 1,
         "run_dir": str(folder),
@@ -123,7 +131,7 @@ def made_run(
             "steps": [epoch * steps_per_epoch for epoch in range(epochs + 1)],
             metric: curve,
         },
-        "trial": digest([problem, setting, recipe, seed]),
+        "trial": digest([problem, setting, recipe, config["schedule"], seed]),
         "problem": problem,
         "setting": setting,
         "warnings": [],

@@ -1,5 +1,6 @@
 """Metrics equal scikit-learn's; guessing and intervals are what they say."""
 
+import time
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from sklearn import metrics as theirs
 
 from lossopt_cli.catalogue import metrics
-from lossopt_cli.catalogue.intervals import interval, wilson
+from lossopt_cli.catalogue.intervals import interval, intervals, wilson
 from lossopt_cli.catalogue.metrics import METRICS, Outputs, compute, guessing
 
 K = 4
@@ -128,3 +129,52 @@ def test_an_interval_holds_the_metric_and_narrows_with_the_sample(name):
         widths.append(high - low)
     assert 2.0 < widths[0] / widths[1] < 8.0
     assert interval(name, make(100), draws=50) == interval(name, make(100), draws=50)
+
+
+def bootstrap_by_hand(name: str, outputs: Outputs, draws: int) -> list[float]:
+    """The metric itself of every sample, drawn example by example."""
+    generator, size = np.random.default_rng(0), len(outputs)
+    samples = [outputs.take(generator.integers(0, size, size)) for _ in range(draws)]
+    return np.quantile([compute(sample)[name] for sample in samples], [0.025, 0.975]).tolist()
+
+
+BOOTSTRAPPED = [(row.name, task) for row in METRICS for task in row.tasks if row.name != "accuracy"]
+
+
+@pytest.mark.parametrize(("name", "task"), BOOTSTRAPPED)
+def test_the_bootstrap_is_that_of_the_metric_itself(name, task):
+    found = interval(name, OUTPUTS[task], draws=100)
+    assert found == pytest.approx(bootstrap_by_hand(name, OUTPUTS[task], 100), rel=1e-12)
+
+
+def test_intervals_of_many_metrics_are_those_of_each():
+    together = intervals(compute(OUTPUTS["binary"]), OUTPUTS["binary"], draws=50)
+    assert together == {name: interval(name, OUTPUTS["binary"], draws=50) for name in together}
+    assert len(together) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("mae", regression(1)),
+        ("macro_f1", multiclass(1)),
+        ("accuracy", multiclass(0)),
+        ("auc", Outputs("binary", np.ones(9, int), np.ones(9, int), scores=np.arange(9.0))),
+        ("r2", Outputs("regression", np.ones(9), np.arange(9.0))),
+        ("rmse", Outputs("regression", np.ones(2), np.array([np.inf, np.nan]))),
+    ],
+)
+def test_what_is_not_defined_has_no_interval(name, outputs):
+    assert np.isnan(interval(name, outputs)).all()
+
+
+def test_samples_without_one_of_the_classes_are_left_out_of_the_interval_of_auc():
+    """Two examples: every other sample has one class; of the rest all score alike."""
+    outputs = Outputs("binary", np.array([0, 1]), np.array([0, 1]), scores=np.array([0.0, 1.0]))
+    assert interval("auc", outputs) == (1.0, 1.0)
+
+
+def test_an_interval_of_many_examples_takes_seconds_at_most():
+    began_at = time.perf_counter()
+    assert interval("auc", binary(60_000), draws=100)[0] > 0.7
+    assert time.perf_counter() - began_at < 1.0

@@ -11,6 +11,7 @@ import pytest
 from lossopt_cli.catalogue.lookup import names_of
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS, optimizer_named
 from lossopt_cli.catalogue.rows import defaults
+from lossopt_cli.config.resolving import resolve
 from lossopt_cli.errors import UsageError
 
 NO_ROWS = {"Optimizer", "MultiOptimizer", "LossScaleOptimizer", "OptimizerMap"}  # a base, and wrappers
@@ -73,3 +74,10 @@ def test_other_libraries_have_no_row(name):
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(UsageError, match="did you mean momentum"):
         optimizer_named("momentun")
+
+
+def test_muon_takes_no_rms_rate_as_keras_does():
+    made = resolve(None, {}, {"optimizer": "muon:rms_rate=null"}, []).config.optimizer.settings
+    assert keras.optimizers.Muon(**made).get_config()["rms_rate"] is made["rms_rate"] is None
+    with pytest.raises(UsageError, match="adam_beta_1 cannot be null"):
+        resolve(None, {}, {"optimizer": "muon:adam_beta_1=null"}, [])

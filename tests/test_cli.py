@@ -227,7 +227,6 @@ def command_with(body: str, *arguments: str) -> subprocess.CompletedProcess:
         ("return 5", 5),
         ("return 0", 0),
         ("import typer; raise typer.Exit(4)", 4),
-        ("from lossopt_cli.errors import CheckNotMet; raise CheckNotMet('no')", 3),
         ("from lossopt_cli.errors import RunError; raise RunError('no')", 1),
         ("raise KeyboardInterrupt", 130),
         ("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", 143),

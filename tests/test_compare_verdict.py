@@ -33,7 +33,7 @@ RANKINGS = [
     (1, 0, "A tie: adam is ahead of sgd by 0.010, no more than chance may do."),
     (2, 0, "All three are a tie: what crosses 0 may be as good as adam."),
     (11, 0, "All twelve are a tie: what crosses 0 may be as good as adam."),
-    (0, 1, "adam is better than sgd by 0.050 (0.020 to 0.080 at 95 %)."),
+    (0, 1, "adam is better than sgd by 0.050 (0.020 to 0.080; 95 %)."),
     (0, 2, "adam is best: the other two are worse, by 0.050 (95 % for all 3 pairs together)."),
     (0, 11, "adam is best: the other eleven are worse, by 0.050 (95 % for all 66 pairs together)."),
     (

@@ -266,10 +266,10 @@ def _one_class_in_train(root):
         (_one_class_in_train, ["one class only, 'cat'"]),
         (_nothing, ["the folder is empty", "a folder for each class"]),
         (_empty_folders, ["2 folders without images", ".jpg"]),
-        (_loose, ["3 images that are in no class folder"]),
+        (_loose, ["3 images in no class folder"]),
         (_one_level_down, ["one level down, in archive", "--data ", "x/archive"]),
         (_parts_one_level_down, ["one level down, in archive", "x/archive"]),
-        (_texts, ["only 1 files (.txt), 1 files (.csv)", "table.csv"]),
+        (_texts, ["only 1 file (.txt), 1 file (.csv)", "table.csv"]),
         (_unknown_in_test, ["no training images of class fox"]),
     ],
 )
@@ -322,8 +322,8 @@ def test_what_is_left_aside_is_said(tmp_path):
     paint(root / "cat" / "old" / "a.png")
     notes = " ".join(load(root).notes)
     assert "without images: x/notes" in notes
-    assert "1 images beside the class folders" in notes
-    assert "1 images in folders inside" in notes
+    assert "1 image beside the class folders" in notes
+    assert "1 image in folders inside" in notes
     assert "hidden" not in notes
 
 

@@ -109,7 +109,8 @@ def test_limit_keeps_the_shares_of_the_classes():
     targets = np.concatenate([problem.split(s).targets for s in SPLITS])
     assert len(targets) == 100
     assert np.bincount(targets).tolist() == [10] * 10
-    assert load("digits", limit=5000).facts["limit"] == 5000
+    assert problem.facts["limit"] == 100
+    assert load("digits", limit=5000).facts["limit"] is None
     assert len(load("diabetes", limit=100).train) == 70
 
 

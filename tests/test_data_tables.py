@@ -303,7 +303,7 @@ FAULTS = {
     ),
     "a label for every row": (rows(X, [f"id{k}" for k in range(40)]), {}, ["40 different labels in 40 rows"]),
     "latin-1": ("x,y\n1,caf\xe9\n".encode("latin-1"), {}, ["not UTF-8", "byte 0xe9 in line 2", "iconv"]),
-    "nothing but holes": (rows([""] * 40, Y), {"missing": "drop"}, ["0 rows are left"]),
+    "nothing but holes": (rows([""] * 40, Y), {"missing": "drop"}, ["only 0 rows left"]),
     "image_size": (rows(X, Y), {"image_size": 8}, ["data.image_size does not apply"]),
 }
 

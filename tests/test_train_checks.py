@@ -267,6 +267,14 @@ def test_batches_that_nobody_asked_for_are_cut_to_few_rows(train, tmp_path):
     assert "--batch-size 2" in refused.err
 
 
+def test_a_third_is_not_taken_for_three_classes(train, tmp_path):
+    """Two of three training rows are of one class, and the only row to validate is of the other: -ln 1/3."""
+    (tmp_path / "few.csv").write_text("a,y\n1,no\n2,no\n3,yes\n4,yes\n")
+    said = train("--data", tmp_path / "few.csv", "--epochs", 1).err
+    assert "guessing costs 1.099" in said
+    assert "ln 3" not in said
+
+
 REGRESSION = [row.name for row in LOSSES if "regression" in row.tasks]
 CLASSES = [row.name for row in LOSSES if "multiclass" in row.tasks]
 

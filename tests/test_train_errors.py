@@ -62,6 +62,13 @@ def a_file(folder: Path) -> Path:
     return path
 
 
+def blank(folder):
+    path = folder / "my data" / "a table.csv"
+    path.parent.mkdir()
+    path.write_text(ROWS)
+    return path
+
+
 # What is typed, with functions of the test's folder where a file is needed; words that the message must have.
 BAD = {
     "unknown key": ([lambda f: yaml(f, "train: {epoch: 3}\n")], ["mine.yaml:1:9", "train.epoch", "epochs"]),
@@ -112,6 +119,22 @@ BAD = {
     "a metric that the loss does not give": (
         ["--data", "iris", "--loss", "hinge", "--metric", "cross_entropy"],
         ["hinge gives no cross_entropy", "--metric", "loss, accuracy, macro_f1"],
+    ),
+    "settings behind commas": (
+        ["--data", "iris", "--opt", "adam:weight_decay=0.1,amsgrad=true"],
+        ["--opt", "separated by colons: adam:weight_decay=0.1:amsgrad=true"],
+    ),
+    "an optimizer of matrices": (
+        ["--data", "iris", "--opt", "torch.Muon"],
+        ["torch.Muon cannot be used: it takes matrices only", "Keras's muon"],
+    ),
+    "a path with a blank in it": (
+        ["--data", lambda f: blank(f).parent],
+        ["only 1 file (.csv)", "--data '", "a table.csv'"],
+    ),
+    "fractions for a loss of classes": (
+        ["--data", lambda f: csv(f, ROWS), "--loss", "poisson"],
+        ["the loss serves classes only here", "--loss mse"],
     ),
     "a metric of another task": (["--data", "iris", "--metric", "mae"], ["mae is no metric of a multiclass task"]),
     "normalising single rows": (

@@ -4,7 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from small_problems import Workbench, config_of, problem_of
 
+from lossopt_cli.config.schema import Part
+from lossopt_cli.training.building import UserParts
+from lossopt_cli.training.user_code import load_object
 from tests.conftest import EXAMPLES
 
 QUADRATIC = EXAMPLES / "quadratic.py"
@@ -164,13 +168,78 @@ def growing(y_true, y_pred):
 
 def steady(y_true, y_pred):
     return ops.mean(ops.square(y_true - y_pred))
+
+class Nested:
+    def __init__(self):
+        self.own = {"parts": [Warming()]}
+
+    def __call__(self, y_true, y_pred):
+        return self.own["parts"][0](y_true, y_pred)
+
+nested = Nested()
+
+import torch
+import my_counting_neighbour
+mean = torch.zeros(3)
+
+def in_place(y_true, y_pred):
+    mean.mul_(0.9).add_(0.1)
+    return ops.mean(ops.square(y_true - y_pred))
+
+def beside(y_true, y_pred):
+    my_counting_neighbour.state.calls += 1
+    return ops.mean(ops.square(y_true - y_pred))
+
+def numbers():
+    given = 0
+    while True:
+        given += 1
+        yield min(1.0, given)
+
+stream = numbers()
+
+def streaming(y_true, y_pred):
+    return ops.mean(ops.square(y_true - y_pred)) * next(stream)
+
+class Seldom(keras.optimizers.SGD):
+    calls = 0
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.calls += 1
+        super().update_step(gradient, variable, learning_rate)
+
+class Plain(keras.optimizers.SGD):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate)
 """
+ITERATING = """
+from keras import ops
+ones = iter([1.0] * 100_000)
+
+def iterating(y_true, y_pred):
+    return ops.mean(ops.square(y_true - y_pred)) * next(ones)
+"""
+FORGETS = ("steady",)
+REMEMBERS = ("warming", "growing", "nested", "in_place", "beside", "streaming", "iterating")
 
 
-@pytest.mark.parametrize(("name", "way"), [("warming", "untraced"), ("growing", "untraced"), ("steady", "traced")])
-def test_a_loss_that_counts_its_calls_is_not_recorded(train, tmp_path, name, way):
-    source = tmp_path / "mine.py"
-    source.write_text(COUNTING)
-    run = train("--data", "diabetes", "--loss", f"{source}:{name}", "--opt", "sgd", "--epochs", 60)
+@pytest.mark.parametrize("name", [*FORGETS, *REMEMBERS])
+def test_a_loss_that_remembers_its_calls_is_not_recorded(train, tmp_path, name):
+    source, way = tmp_path / "mine.py", "traced" if name in FORGETS else "untraced"
+    source.write_text(ITERATING if name == "iterating" else COUNTING)
+    (tmp_path / "my_counting_neighbour.py").write_text("class State:\n    calls = 0\n\nstate = State()\n")
+    run = train("--data", "diabetes", "--loss", f"{source}:{name}", "--opt", "sgd", "--epochs", 4)
     assert run.code == 0, run.err
     assert run.result["engine"]["way"] == way
+
+
+@pytest.mark.parametrize(("name", "is_recorded"), [("Plain", True), ("Seldom", False)])
+def test_an_optimizer_that_counts_its_updates_is_not_recorded(tmp_path, name, is_recorded):
+    (tmp_path / "mine.py").write_text(COUNTING)
+    (tmp_path / "my_counting_neighbour.py").write_text("class State:\n    calls = 0\n\nstate = State()\n")
+    obj = load_object(f"{tmp_path / 'mine.py'}:{name}", "--opt", tmp_path)
+    config = config_of("multiclass", epochs=20)
+    config = config.model_copy(update={"optimizer": Part(name=obj.reference)})
+    bench = Workbench(config, problem_of("multiclass"), user=UserParts({"optimizer": obj}))
+    bench.train()
+    assert (bench.built.rule.recorded is not None) is is_recorded

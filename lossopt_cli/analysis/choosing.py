@@ -2,14 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from lossopt_cli.analysis.arms import VALIDATION, View, arms_of
 from lossopt_cli.analysis.comparison import Arm, Edge
 from lossopt_cli.analysis.recipes import Recipe
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.records import LeftOut, Record
+from lossopt_cli.runs.records import Record
 
 TUNING, REPORT = "tuning", "report"
 
@@ -20,8 +22,9 @@ class Tried:
 
     arms: of the trials that report, whose runs are `reporting`. tuning: of those that chose, where they are others.
     seen: the arms that chose, as they scored on validation (on the compared split where there is no validation).
-    chosen: the place of the chosen rate in `arms`. unconfirmed: whether the chosen rate has no trials that report, so
-    that those that chose stand for them."""
+    chosen: the place of the chosen rate in `arms`. variants: what `seen` is for every value of the settings that are
+    tuned as the rate is; the arms above are those of the best value, `tuned`. unconfirmed: whether the chosen rate has
+    no trials that report, so that those that chose stand for them."""
 
     name: str
     recipe: Recipe
@@ -31,13 +34,15 @@ class Tried:
     chosen: int
     edge: Edge | None
     reporting: tuple[Record, ...]
+    variants: tuple[tuple[Arm, ...], ...]
+    tuned: Mapping[str, Any]
     unconfirmed: bool = False
 
     @property
     def arm(self) -> Arm:
         return self.arms[self.chosen]
 
-    @property
+    @cached_property
     def records(self) -> list[Record]:
         """Of the trials at the chosen rate that report."""
         return [record for record in self.reporting if record.learning_rate == self.arm.learning_rate]
@@ -45,6 +50,10 @@ class Tried:
     def seen_by(self, view: View) -> "Tried":
         """The same choice in another view; `tuning` and `seen` stay as they were."""
         return replace(self, arms=arms_of(self.reporting, view))
+
+    def at_choice(self, view: View) -> "Tried":
+        """Its trials at the chosen rate alone, in another view."""
+        return replace(self, arms=arms_of(self.records, view), chosen=0, reporting=tuple(self.records))
 
     @property
     def mean(self) -> float:
@@ -60,28 +69,51 @@ def tried(name: str, recipe: Recipe, view: View) -> Tried:
     """The recipe at the rate that validation chooses. UsageError where there are several and no validation data."""
     choosing, reporting = by_role(recipe.records)
     by_validation = all(record.sizes.get(VALIDATION) for record in choosing)
-    seen = arms_of(choosing, replace(view, split=VALIDATION if by_validation else view.split))
-    if len(seen) > 1 and not by_validation:
-        raise UsageError(_nothing_to_choose_by(name, seen))
+    seen_by = replace(view, split=VALIDATION if by_validation else view.split)
+    variants = {value: arms_of(records, seen_by) for value, records in by_variant(recipe, choosing).items()}
+    count = sum(map(len, variants.values()))
+    if count > 1 and not by_validation:
+        raise UsageError(_nothing_to_choose_by(name, count))
+    value = best_variant(variants, view)
+    seen = variants[value]
     place = best_place(seen, view)
-    arms = arms_of(reporting, view)
-    rates = [arm.learning_rate for arm in arms]
-    unconfirmed = seen[place].learning_rate not in rates
+    choosing, reporting = (by_variant(recipe, records).get(value, []) for records in (choosing, reporting))
+    unconfirmed = all(record.learning_rate != seen[place].learning_rate for record in reporting)
     if unconfirmed:
-        reporting, arms = choosing, arms_of(choosing, view)
-        rates = [arm.learning_rate for arm in arms]
-    chosen = rates.index(seen[place].learning_rate)
+        reporting = choosing
+    arms = arms_of(reporting, view)
     return Tried(
         name=name,
         recipe=recipe,
         arms=arms,
         tuning=() if reporting == choosing else arms_of(choosing, view),
         seen=seen,
-        chosen=chosen,
+        chosen=[arm.learning_rate for arm in arms].index(seen[place].learning_rate),
         edge=edge_of(seen, place),
         reporting=tuple(reporting),
+        variants=tuple(variants.values()),
+        tuned=recipe.tuned_in(choosing[0]),
         unconfirmed=unconfirmed,
     )
+
+
+def by_variant(recipe: Recipe, records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records by the values of the settings that are tuned as the learning rate is; one group where none is."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        found[repr(recipe.tuned_in(record))].append(record)
+    return found
+
+
+def best_variant(variants: Mapping[str, Sequence[Arm]], view: View) -> str:
+    """The one whose best rate has the best mean; of equals the first."""
+
+    def worth(value: str) -> float:
+        arms = variants[value]
+        mean = mean_score(arms[best_place(arms, view)])
+        return mean if view.higher else -mean
+
+    return max(variants, key=worth)
 
 
 def by_role(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -116,38 +148,9 @@ def edge_of(arms: Sequence[Arm], place: int) -> Edge | None:
     return "stability" if all(arm.is_lost for arm in arms[place + 1 :]) else None
 
 
-def without_copies(recipe: Recipe) -> tuple[Recipe, list[LeftOut], list[str]]:
-    """The recipe with each trial once; what is left out for that; and a sentence for each trial whose copies differ,
-    which are kept and averaged within the seed."""
-    trials: dict[tuple, list[Record]] = defaultdict(list)
-    for record in sorted(recipe.records, key=lambda record: (record.began_at, record.folder)):
-        trials[record.role, record.learning_rate, record.seed].append(record)
-    left_out: list[LeftOut] = []
-    warnings: list[str] = []
-    for trial, copies in trials.items():
-        kept = _different(copies)
-        first = kept[0].folder
-        left_out += [LeftOut(copy.folder, "copy", f"the trial of {first}") for copy in copies if copy not in kept]
-        trials[trial] = kept
-        if len(kept) > 1:
-            others = ", ".join(str(copy.folder) for copy in kept[1:])
-            warnings.append(f"{first} and {others} are one trial with other numbers: averaged")
-    records = tuple(record for copies in trials.values() for record in copies)
-    return replace(recipe, records=records), left_out, warnings
-
-
-def _different(copies: Iterable[Record]) -> list[Record]:
-    """Those whose metrics no earlier one has."""
-    found: list[Record] = []
-    for record in copies:
-        if all(record.metrics != other.metrics or record.lost != other.lost for other in found):
-            found.append(record)
-    return found
-
-
-def _nothing_to_choose_by(name: str, arms: Sequence[Arm]) -> Fault:
+def _nothing_to_choose_by(name: str, count: int) -> Fault:
     return Fault(
-        what=f"{name} has {len(arms)} learning rates, and there are no validation data to choose one by",
+        what=f"{name} has {count} learning rates, and there are no validation data to choose one by",
         where="data.split",
         expected="validation data, or one learning rate for each recipe: test data are never used to choose",
         remedy="train again with a validation part, for example --set data.split=[0.7,0.2,0.1]",

@@ -10,7 +10,7 @@ from lossopt_cli.analysis.comparison import Comparison, Difference, RecipeResult
 from lossopt_cli.catalogue.lookup import nearest
 from lossopt_cli.errors import Fault, UsageError
 
-DIFFERENCE, SEEDS, RECIPE = "difference", "seeds", "recipe"
+DIFFERENCE, SEEDS, RECIPE = "difference_to_best", "seeds", "recipe"
 Cell = Callable[[Comparison, RecipeResult], str]
 Value = Callable[[Comparison, RecipeResult], Any]
 
@@ -19,7 +19,7 @@ Value = Callable[[Comparison, RecipeResult], Any]
 class Column:
     """What a column shows of a recipe.
 
-    head: two lines, with {split}, {metric} and {target} filled in. cell: its text, blank where there is nothing to say.
+    head: two lines, with {split}, {target} and {k} filled in. cell: its text, blank where there is nothing to say.
     key: what it is sorted by, the least first; a metric's best is its least. wanted: 1 is shown first where there is
     little room; 0 is only shown where it is asked for. meaning: for `--columns help`.
     """
@@ -59,13 +59,21 @@ def badness(comparison: Comparison, value: float | None) -> float:
     return -value if comparison.higher else value
 
 
-def time_key(recipe: RecipeResult) -> float:
+def time_key(comparison: Comparison, recipe: RecipeResult) -> float:
     return math.inf if recipe.time_to_target_epochs is None else recipe.time_to_target_epochs
 
 
+def rates_tried(recipe: RecipeResult) -> set[float]:
+    return {arm.learning_rate for arm in (*recipe.arms, *recipe.tuning) if arm.learning_rate is not None}
+
+
 def highest_rate_tried(recipe: RecipeResult) -> float | None:
-    rates = [arm.learning_rate for arm in (*recipe.arms, *recipe.tuning) if arm.learning_rate is not None]
-    return max(rates, default=None)
+    return max(rates_tried(recipe), default=None)
+
+
+def at_default(recipe: RecipeResult) -> float | None:
+    """The mean at the default rate; nothing beside the mean where that is the only rate."""
+    return recipe.at_default if len(rates_tried(recipe)) > 1 else None
 
 
 def room(comparison: Comparison, recipe: RecipeResult) -> str:
@@ -106,7 +114,7 @@ def worse_by(comparison: Comparison, recipe: RecipeResult) -> str:
 
 def best_of(comparison: Comparison, recipe: RecipeResult) -> str:
     """`1 0.600, 5 0.930, 25 0.972`: the best that so many of its trials are expected to give; blank for one rate."""
-    if len({arm.learning_rate for arm in (*recipe.arms, *recipe.tuning)}) < 2:
+    if len(rates_tried(recipe)) < 2:
         return ""
     places = metric_places(comparison)
     return " ".join(wording.fixed(recipe.best_of_k[k], places) for k in sorted(recipe.best_of_k))
@@ -148,52 +156,61 @@ def drawn(comparison: Comparison, recipe: RecipeResult) -> str:
     return ""
 
 
-def seed_scores(comparison: Comparison, recipe: RecipeResult) -> float:
+def mean_key(comparison: Comparison, recipe: RecipeResult) -> float:
     return badness(comparison, recipe.mean.value)
 
 
-def difference_key(comparison: Comparison, recipe: RecipeResult) -> float:
+def behind_key(comparison: Comparison, recipe: RecipeResult) -> float:
     found = behind(recipe)
     return 0.0 if found is None else found[0]
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column(RECIPE, ("", "recipe"), *words(lambda r: r.name), 1, "loss and optimizer", left=True),
-    Column("loss", ("", "loss"), *words(lambda r: r.loss), 0, "the loss alone", left=True),
-    Column("optimizer", ("", "optimizer"), *words(lambda r: r.optimizer), 0, "the optimizer alone", left=True),
+    Column(RECIPE, ("", "recipe"), *words(lambda r: r.name), 1, "what differs: loss, optimizer, schedule", left=True),
+    Column("loss", ("", "loss"), *words(lambda r: r.loss), 0, "the loss", left=True),
+    Column("optimizer", ("", "optimizer"), *words(lambda r: r.optimizer), 0, "the optimizer", left=True),
     Column("schedule", ("", "schedule"), *words(lambda r: r.schedule), 0, "of the learning rate", left=True),
-    Column("learning_rate", ("", "lr"), *number(lambda r: r.learning_rate, wording.rate), 1, "the chosen one"),
+    Column("learning_rate", ("", "lr"), *number(lambda r: r.learning_rate, wording.rate), 1, "chosen on validation"),
     Column("n", ("", "seeds"), *number(lambda r: r.n, wording.count), 0, "how many seeds"),
-    Column("mean", ("", "{split}"), *metric_value(lambda r: r.mean.value), 1, "mean of the metric over seeds"),
-    Column("interval", ("interval", "of the mean"), interval, seed_scores, 0, "its t interval"),
-    Column("worst", ("worst", "seed"), *metric_value(lambda r: r.worst), 3, "the worst seed"),
+    Column("mean", ("", "{split}"), *metric_value(lambda r: r.mean.value), 1, "of the metric over seeds"),
+    Column("interval", ("95 %", "of the mean"), interval, mean_key, 0, "Student t interval of the mean"),
+    Column("worst", ("worst", "seed"), *metric_value(lambda r: r.worst), 3, "the metric of the worst seed"),
     Column("interquartile_mean", ("middle", "half"), *metric_value(lambda r: r.interquartile_mean), 0, "its mean"),
-    Column(SEEDS, ("every", "seed"), drawn, seed_scores, 7, "a dot for each", left=True),
-    Column(DIFFERENCE, ("worse than {best} by", ""), drawn, difference_key, 1, "drawn, with its interval", left=True),
-    Column("worse_by", ("worse than the best", "(interval)"), worse_by, difference_key, 0, "in numbers"),
-    Column("lost", ("", "lost"), lost, lambda c, r: r.lost, 2, "seeds no better than guessing"),
-    Column("time", ("to {target}", "epochs"), time, lambda c, r: time_key(r), 4, "epochs to the target, and how many"),
-    Column("steps", ("to {target}", "steps"), *number(lambda r: r.time_to_target_steps, wording.count), 0, "steps"),
-    Column("room", ("lr", "room"), room, lambda c, r: -(r.room or math.inf), 5, "lowest rate lost / chosen rate"),
-    Column("at_default", ("at its", "default"), *metric_value(lambda r: r.at_default), 6, "at the default rate"),
-    Column("relapse", ("re-", "lapse"), *number(lambda r: r.relapse, wording.percent), 8, "climb of the loss"),
+    Column(SEEDS, ("every seed", ""), drawn, mean_key, 7, "drawn: a dot for each", left=True),
+    Column(DIFFERENCE, ("worse than the best by", ""), drawn, behind_key, 1, "drawn, with its interval", left=True),
+    Column("worse_by", ("worse than the best by", "(interval)"), worse_by, behind_key, 0, "the same in numbers"),
+    Column("lost", ("", "lost"), lost, lambda c, r: r.lost, 2, "seeds that diverged or are no better than guessing"),
+    Column("time_to_target_epochs", ("to {target}", "epochs"), time, time_key, 4, "median; how many seeds reached it"),
+    Column("time_to_target_steps", ("to {target}", "steps"), *number(lambda r: r.time_to_target_steps, wording.count),
+           0, "median"),
+    Column("room", ("lr", "room"), room, lambda c, r: -(r.room or math.inf), 5, "lowest lr that fails / this one"),
+    Column("at_default", ("at its", "default"), *metric_value(at_default), 6, "mean at the default rate"),
+    Column("relapse", ("re-", "lapse"), *number(lambda r: r.relapse, wording.percent), 8, "how far the loss rises"),
     Column("best_of_k", ("best of {k}", "trials"), best_of, best_of_key, 9, "expected best of so many of its trials"),
-    Column("area", ("", "area"), *number(lambda r: None if r.area is None else -r.area, lambda v: f"{-v:.3g}"), 10, ""),
-    Column("sensitivity", ("sensi-", "tivity"), *number(lambda r: r.sensitivity, lambda v: f"{v:.3g}"), 0, "to the lr"),
-    Column("window", ("safe", "decades"), *number(lambda r: r.safe_window_decades, lambda v: f"{v:.2g}"), 0, "of lr"),
-    Column("seconds", ("", "seconds"), *number(lambda r: r.seconds, lambda v: f"{v:.3g}"), 11, "of training"),
-)
+    Column("area", ("", "area"), *metric_value(lambda r: r.area), 10, "mean height of the validation curve"),
+    Column("sensitivity", ("sensi-", "tivity"), *number(lambda r: r.sensitivity, "{:.3g}".format), 0,
+           "what a rate of the grid costs on average"),
+    Column("safe_window_decades", ("safe", "decades"), *number(lambda r: r.safe_window_decades, "{:.2g}".format), 0,
+           "rates around the best that are as good"),
+    Column("seconds", ("", "seconds"), *number(lambda r: r.seconds, "{:.3g}".format), 11, "of training"),
+)  # fmt: skip
 
 
 def column_named(name: str, where: str) -> Column:
-    """UsageError with all names for one that is not there."""
+    """The column of that name, or the only one that begins so. UsageError with all names where there is none."""
     found = {column.name: column for column in COLUMNS}
     plain = name.strip().lower().replace("-", "_")
-    if plain in found:
-        return found[plain]
-    near = nearest(plain, found)
+    begun = [plain] if plain in found else [known for known in found if known.startswith(plain) and plain]
+    if len(begun) == 1:
+        return found[begun[0]]
+    near = begun or nearest(plain, found)
     raise UsageError(
-        Fault(f"no column is called {name!r}", where, ", ".join(found), f"did you mean {near[0]}?" if near else None)
+        Fault(
+            f"no column is called {name!r}",
+            where,
+            ", ".join(found),
+            f"did you mean {' or '.join(near)}?" if near else None,
+        )
     )
 
 

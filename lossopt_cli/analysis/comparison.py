@@ -6,7 +6,7 @@ Where a number is not known it is None (never NaN); a time that is never reached
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +98,9 @@ class RecipeResult:
     What chooses among rates is of validation: safe_window_decades, sensitivity and best_of_k are of the values that the
     rate was chosen by (of the scores where there is no validation). room: of the rates where any seed was lost, the
     smallest above the chosen one. time_to_target_seconds: the median; None where rule 10 forbids, infinity for never.
-    sample: of a single run, where its metric may lie on other examples; None for several.
+    sample: of a single run, where its metric may lie on other examples; None for several. tuned: the chosen values of
+    settings that are tuned as the learning rate is, by config key; arms are those of these values. tried: how many
+    rates were tried, with every value of them.
     """
 
     name: str
@@ -136,6 +138,8 @@ class RecipeResult:
     is_baseline: bool = False
     time_to_target_seconds: float | None = None
     sample: Interval | None = None
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    tried: int = 1
 
     @property
     def arm(self) -> Arm:

@@ -7,9 +7,10 @@ Of all:     schema_version, problem (its hash, as in result.json), data, task, s
 recipes:    the best first. mean, ci_low, ci_high: over seeds at 95 %. worst: of the seeds. lost: how many of the n.
             standing: best, tied, worse, not_tuned or lost. rank: 1 + how many are claimed to be better. edge: why it is
             not tuned. difference_to_best, difference_to_baseline: a pair, see below. time_to_target_*: the median, null
-            for never; reached: how many of the n. room: lowest rate that failed over the chosen one. safe_window_decades,
-            sensitivity, best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at the
-            default rate. relapse: how far the loss climbs back, over its start. rates: every rate that was tried
+            for never; reached: how many of the n. room: lowest rate that failed over the chosen one. sensitivity,
+            safe_window_decades, best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at
+            the default rate. relapse: how far the loss climbs back, over its start. tuned: settings chosen as the rate
+            was. rates: every rate that was tried with them
 pairs:      every two recipes. difference: positive where a is better, with its interval at `confidence`; different:
             claimed (rule 8); claimable: four common seeds and both tuned. p_*: beside it, they never decide
 time_pairs: the same of the logarithm of the epochs to the target
@@ -29,7 +30,7 @@ SCHEMA_VERSION = 1
 
 
 def as_json(comparison: Comparison, verdict: Iterable[Sentence], left_out: Iterable[LeftOut]) -> dict[str, Any]:
-    """The comparison in the types of JSON, as this module says. left_out: beside what the comparison itself left out."""
+    """The comparison in the types of JSON, as this module says. left_out: beside what it left out itself."""
     return plain(
         {
             "schema_version": SCHEMA_VERSION,
@@ -53,7 +54,7 @@ def as_json(comparison: Comparison, verdict: Iterable[Sentence], left_out: Itera
             "protocol": vars(comparison.protocol),
             "recipes": [_recipe(comparison, recipe) for recipe in comparison.recipes],
             "pairs": [_pair(pair) for pair in comparison.pairs],
-            "time_pairs": [_pair(pair) for pair in comparison.time_pairs],
+            "time_pairs": [_claim(pair) for pair in comparison.time_pairs],
             "other_metrics": [vars(other) for other in comparison.other_metrics],
             "warnings": comparison.warnings,
             "left_out": [vars(item) for item in (*left_out, *comparison.left_out)],
@@ -73,6 +74,7 @@ def _recipe(comparison: Comparison, recipe: RecipeResult) -> dict[str, Any]:
         "setting": recipe.setting,
         "learning_rate": recipe.learning_rate,
         "default_rate": recipe.default_rate,
+        "tuned": recipe.tuned,
         "n": recipe.n,
         "mean": recipe.mean.value,
         "ci_low": recipe.mean.low,
@@ -125,7 +127,8 @@ def _difference(pair: Difference | None) -> dict[str, Any] | None:
     return None if pair is None else _pair(pair)
 
 
-def _pair(pair: Difference) -> dict[str, Any]:
+def _claim(pair: Difference) -> dict[str, Any]:
+    """Who is better by rule 8."""
     return {
         "a": pair.a,
         "b": pair.b,
@@ -136,6 +139,12 @@ def _pair(pair: Difference) -> dict[str, Any]:
         "confidence": pair.confidence,
         "different": pair.different,
         "claimable": pair.claimable,
+    }
+
+
+def _pair(pair: Difference) -> dict[str, Any]:
+    """The same with what stands beside it."""
+    return _claim(pair) | {
         "p_sign_flip": pair.p_sign_flip,
         "p_smallest": pair.p_smallest,
         "p_holm": pair.p_holm,

@@ -17,6 +17,11 @@ SAID = {
     "optimizer": setting_text,
     "schedule": setting_text,
 }
+WEIGHTS = {
+    "last": "after the last epoch",
+    "best": "at the best epoch by validation",
+    "both": "after the last epoch or at the best by validation",
+}
 
 
 def head(comparison: Comparison, width: int) -> list[str]:
@@ -55,7 +60,7 @@ def number(comparison: Comparison) -> str:
 
 def weights(comparison: Comparison) -> str:
     """Of which epoch the weights are that scored."""
-    return "after the best epoch by validation" if comparison.protocol.keep == "best" else "after the last epoch"
+    return WEIGHTS[comparison.weights]
 
 
 def protocol(comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.head import number, problem, protocol, size
 from lossopt_cli.analysis.tables import View, shown, words_of
 
-PRINTED = ("recipe", "learning_rate", "mean", "worst", "lost", "time", "at_default")
+PRINTED = ("recipe", "learning_rate", "mean", "worst", "lost", "time_to_target_epochs", "at_default")
 BOLD = ("best", "tied")
 NOTES = {"not_tuned": ("dagger", "not tuned: best at the end of its learning rates, so not judged"),
          "lost": ("ddagger", "most seeds diverged or ended no better than guessing")}  # fmt: skip
@@ -66,8 +66,8 @@ def meaning(comparison: Comparison) -> list[str]:
     ]
     if comparison.judged:
         said.append(
-            "bold: the best and all that tie with it (paired t intervals over common seeds at level "
-            f"1 - 0.05/{found.pairs} for {wording.counted(found.pairs, 'pair')})"
+            "bold: the best and all that tie with it: paired t intervals over common seeds, 95 % for "
+            + (f"all {found.pairs} pairs together (Bonferroni)" if found.pairs > 1 else "the pair")
         )
     else:
         said.append("nothing is bold: there are too few seeds to tell a difference from chance")

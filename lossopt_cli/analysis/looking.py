@@ -8,9 +8,8 @@ from lossopt_cli.analysis.statistics import count_floor
 from lossopt_cli.catalogue.metrics import METRICS, metric_named
 from lossopt_cli.catalogue.rows import MetricRow
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.records import LeftOut, Record
+from lossopt_cli.runs.records import LOSS, LeftOut, Record
 
-LOSS = "loss"  # recorded by every run, and of one meaning only where the loss is one
 SPLITS_BY_WORTH = ("test", VALIDATION, "train")
 ROWS: dict[str, MetricRow] = {row.name: row for row in METRICS}
 FALLBACK = {

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.columns import setting_text
 from lossopt_cli.analysis.comparison import Comparison
+from lossopt_cli.analysis.head import weights
 from lossopt_cli.analysis.statistics import LEAST_SEEDS
 
 NAMES = {"lossopt": "lossopt", "keras": "Keras", "torch": "PyTorch"}
@@ -62,12 +63,11 @@ def _rates(comparison: Comparison) -> str:
 
 
 def _measured(comparison: Comparison) -> str:
-    epoch = "of the best epoch on the validation set" if comparison.protocol.keep == "best" else "after the last epoch"
     error = comparison.standard_error
-    sampled = f", whose own standard error is {error:.2g}" if error is not None else ""
+    sampled = f" (one run's standard error on these: {error:.2g})" if error is not None else ""
     guessing = f" (guessing scores {comparison.guessing:.3g})" if comparison.guessing is not None else ""
     return (
-        f"We report the {comparison.split} {comparison.metric}{guessing} of the weights {epoch}, on "
+        f"We report the {comparison.split} {comparison.metric}{guessing} of the weights {weights(comparison)}, on "
         f"{comparison.n_split:,} {comparison.examples}{sampled}, as the mean over seeds with its 95 % t interval."
     )
 
@@ -84,9 +84,10 @@ def _rule(comparison: Comparison) -> str:
     effect = ""
     if comparison.min_effect:
         effect = f" and the difference is at least {comparison.min_effect:g}"
+    level = f"level 1 - 0.05/{pairs} (Bonferroni over {pairs} pairs)" if pairs > 1 else "level 0.95"
     return (
-        "Two recipes are said to differ where the Student t interval of their difference, paired by seed, at level "
-        f"1 - 0.05/{pairs} (Bonferroni over {wording.counted(pairs, 'pair')}){floor} excludes zero{effect}."
+        "Two recipes are said to differ where the Student t interval of their difference, paired by seed, at "
+        f"{level}{floor} excludes zero{effect}."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lossopt_cli.analysis import statistics
 from lossopt_cli.analysis.arms import View
 from lossopt_cli.analysis.choosing import Tried
-from lossopt_cli.analysis.comparison import Arm, Difference
+from lossopt_cli.analysis.comparison import Difference
 from lossopt_cli.analysis.convergence import log_time_floor, log_times
 
 
@@ -29,21 +29,50 @@ class Rule:
     is_open: bool
 
 
+@dataclass(frozen=True)
+class Paired:
+    """The values of two recipes: all that each has, and by how much a is better at every common seed."""
+
+    a: Sequence[float]
+    b: Sequence[float]
+    gaps: list[float]
+
+    @property
+    def value(self) -> float:
+        """The mean gap; of the means where no seed is common."""
+        gap = self.gaps or [math.fsum(self.a) / len(self.a) - math.fsum(self.b) / len(self.b)]
+        return math.fsum(gap) / len(gap)
+
+
 def differences_of(found: Sequence[Tried], rule: Rule) -> tuple[Difference, ...]:
-    """Of every two recipes, the earlier one first; Holm's p is over all of them."""
-    return with_holm([difference(a, b, rule) for a, b in combinations(found, 2)])
+    """Of the scores of every two recipes, the earlier one first; Holm's p is over all of them."""
+    pairs = []
+    for a, b in combinations(found, 2):
+        paired = _paired(a, b, a.arm.scores, b.arm.scores, higher=rule.view.higher)
+        pairs.append(_beside(_difference(a, b, paired, rule), paired, rule))
+    adjusted = statistics.holm([pair.p_sign_flip for pair in pairs])
+    return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True))
 
 
 def time_differences_of(found: Sequence[Tried], rule: Rule) -> tuple[Difference, ...]:
-    """Of the logarithm of the epochs to the target: positive where the first is faster. Empty without a target."""
+    """Of the logarithm of the epochs to the target, which decides who is faster: positive where the first of the two
+    is. A miss counts as one epoch after the last. Empty without a target."""
     if not all(one.arm.times for one in found):
         return ()
-    return with_holm([_time_difference(a, b, rule) for a, b in combinations(found, 2)])
+    logs = {one.name: _log_times(one) for one in found}
+    differences = []
+    for a, b in combinations(found, 2):
+        quantum = max(_quantum(a), _quantum(b))
+        floor = log_time_floor(logs[a.name], logs[b.name], quantum)
+        paired = _paired(a, b, logs[a.name].tolist(), logs[b.name].tolist(), higher=False)
+        differences.append(_difference(a, b, paired, replace(rule, floor=floor, min_effect=0.0)))
+    return tuple(differences)
 
 
-def with_holm(pairs: Sequence[Difference]) -> tuple[Difference, ...]:
-    adjusted = statistics.holm([pair.p_sign_flip for pair in pairs])
-    return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True))
+def is_claimed_worse(one: Tried, best: Tried, rule: Rule) -> bool:
+    """By the scores at the chosen rates."""
+    found = _difference(one, best, _paired(one, best, one.arm.scores, best.arm.scores, higher=rule.view.higher), rule)
+    return found.different and found.value < 0.0
 
 
 def mirrored(pair: Difference) -> Difference:
@@ -61,24 +90,8 @@ def mirrored(pair: Difference) -> Difference:
     )
 
 
-def difference(a: Tried, b: Tried, rule: Rule) -> Difference:
-    """Of the scores at the chosen rates."""
-    return _difference(a, b, *_paired(a.arm, b.arm, a.arm.scores, b.arm.scores), rule)
-
-
-def _time_difference(a: Tried, b: Tried, rule: Rule) -> Difference:
-    seeds = _paired(a.arm, b.arm, *(_log_times(one) for one in (a, b)))
-    logs = [np.array(side) for side in seeds[:2]]
-    quantum = _quantum(a)
-    floor = log_time_floor(*logs, quantum) if len(logs[0]) else 0.0
-    fewer = replace(rule, view=replace(rule.view, higher=False), floor=floor, min_effect=0.0)
-    return _difference(a, b, *seeds, fewer)
-
-
-def _log_times(one: Tried) -> list[float]:
-    """A miss counts as one epoch after the last."""
-    epochs = one.recipe.setting["train.epochs"]
-    return log_times(one.arm.times, miss=epochs + 1.0, quantum=_quantum(one)).tolist()
+def _log_times(one: Tried) -> np.ndarray:
+    return log_times(one.arm.times, one.recipe.setting["train.epochs"] + 1.0, _quantum(one))
 
 
 def _quantum(one: Tried) -> float:
@@ -88,46 +101,48 @@ def _quantum(one: Tried) -> float:
     return curve.epochs[1] if len(curve.epochs) > 1 else 1.0
 
 
-def _paired(
-    a: Arm, b: Arm, of_a: Sequence[float], of_b: Sequence[float]
-) -> tuple[list[float], list[float], list[float], list[float]]:
-    """The values of both at their common seeds, and all values of both."""
-    there = dict(zip(b.seeds, of_b, strict=True))
-    both = [(value, there[seed]) for seed, value in zip(a.seeds, of_a, strict=True) if seed in there]
-    return [value for value, _ in both], [value for _, value in both], list(of_a), list(of_b)
+def _paired(a: Tried, b: Tried, of_a: Sequence[float], of_b: Sequence[float], *, higher: bool) -> Paired:
+    there = dict(zip(b.arm.seeds, of_b, strict=True))
+    sign = 1.0 if higher else -1.0
+    both = [(value, there[seed]) for seed, value in zip(a.arm.seeds, of_a, strict=True) if seed in there]
+    return Paired([sign * value for value in of_a], [sign * value for value in of_b], [sign * (x - y) for x, y in both])
 
 
-def _difference(
-    a: Tried, b: Tried, left: list[float], right: list[float], all_a: list[float], all_b: list[float], rule: Rule
-) -> Difference:
-    higher = rule.view.higher
-    gaps = [rule.view.better(x, y) for x, y in zip(left, right, strict=True)]
+def _difference(a: Tried, b: Tried, paired: Paired, rule: Rule) -> Difference:
+    """What is claimed, and its interval; what stands beside is not known yet."""
+    gaps = paired.gaps
     decides = {"floor": rule.floor, "test_over_train": rule.test_over_train}
     claimable = rule.is_open and len(gaps) >= statistics.LEAST_SEEDS and a.edge is None and b.edge is None
-    value, low, high = statistics.paired_interval(gaps, rule.confidence, **decides)
-    if not gaps:
-        value = rule.view.better(math.fsum(all_a) / len(all_a), math.fsum(all_b) / len(all_b))
-    p, smallest = statistics.sign_flip(gaps)
+    _, low, high = statistics.paired_interval(gaps, rule.confidence, **decides)
     return Difference(
         a=a.name,
         b=b.name,
         n=len(gaps),
-        value=value,
+        value=paired.value,
         low=low,
         high=high,
         confidence=rule.confidence,
         different=claimable and bool(statistics.claims(gaps, rule.confidence, min_effect=rule.min_effect, **decides)),
         claimable=claimable,
-        p_sign_flip=p,
-        p_smallest=smallest,
+        p_sign_flip=None,
+        p_smallest=None,
         p_holm=None,
-        probability_of_improvement=statistics.probability_of_improvement(all_a, all_b, higher=higher),
-        seeds_needed=_seeds_needed(gaps, value, rule),
+        probability_of_improvement=None,
+        seeds_needed=None,
     )
 
 
-def _seeds_needed(gaps: Sequence[float], value: float, rule: Rule) -> int | None:
-    if len(gaps) < 2:
-        return None
-    spread = float(statistics.deviation(gaps, rule.floor))
-    return statistics.seeds_needed(value, spread, rule.confidence, test_over_train=rule.test_over_train)
+def _beside(pair: Difference, paired: Paired, rule: Rule) -> Difference:
+    """With what is reported beside the interval and never decides."""
+    p, smallest = statistics.sign_flip(paired.gaps)
+    needed = None
+    if pair.n >= 2:
+        spread = float(statistics.deviation(paired.gaps, rule.floor))
+        needed = statistics.seeds_needed(pair.value, spread, rule.confidence, test_over_train=rule.test_over_train)
+    return replace(
+        pair,
+        p_sign_flip=p,
+        p_smallest=smallest,
+        probability_of_improvement=statistics.probability_of_improvement(paired.a, paired.b, higher=True),
+        seeds_needed=needed,
+    )

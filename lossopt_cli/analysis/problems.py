@@ -31,8 +31,12 @@ class ProblemRuns:
     problem: str
     label: str
     differs: str | None
-    recipes: int
     records: tuple[Record, ...]
+
+    @property
+    def recipes(self) -> int:
+        """How many they are of."""
+        return len(recipes_of(self.records))
 
 
 def problems_of(records: Iterable[Record]) -> list[ProblemRuns]:
@@ -46,7 +50,6 @@ def problems_of(records: Iterable[Record]) -> list[ProblemRuns]:
             problem=group[0].problem,
             label=_label(group[0]),
             differs=_difference(group[0], ordered[0][0]) if group is not ordered[0] else None,
-            recipes=len(recipes_of(group)),
             records=tuple(group),
         )
         for group in ordered

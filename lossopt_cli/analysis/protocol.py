@@ -17,7 +17,7 @@ EACH_KEEPS = "last"
 
 def protocol_of(found: Sequence[Tried], rule: Rule) -> Protocol:
     """The budgets as (least, most) over the recipes."""
-    rates = _ends(len(one.seen) for one in found)
+    rates = _ends(sum(map(len, one.variants)) for one in found)
     seeds = _ends(len(one.arm.seeds) for one in found)
     tuning = _ends(max((len(arm.seeds) for arm in one.tuning), default=0) for one in found)
     epochs, batches = (_values(found, f"train.{key}") for key in ("epochs", "batch_size"))

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 from lossopt_cli.analysis import starts, statistics
 from lossopt_cli.analysis.arms import View
-from lossopt_cli.analysis.choosing import Tried, tried, without_copies
+from lossopt_cli.analysis.choosing import Tried, tried
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.convergence import default_target
+from lossopt_cli.analysis.copies import without_copies
 from lossopt_cli.analysis.looking import counts_predictions, floor_of, view_of, with_metric
+from lossopt_cli.analysis.naming import common, differing, names
 from lossopt_cli.analysis.pairs import Rule, time_differences_of
 from lossopt_cli.analysis.problems import data_of, problems_of
 from lossopt_cli.analysis.protocol import budget_warnings, protocol_of, splits_vary, standard_error
-from lossopt_cli.analysis.recipes import Recipe, common, differing, names, recipes_of
+from lossopt_cli.analysis.recipes import Recipe, recipes_of
 from lossopt_cli.analysis.results import Surroundings, result_of
 from lossopt_cli.analysis.standings import Ranked, other_metrics, ranked, timed
 from lossopt_cli.catalogue.lookup import nearest, plain
@@ -69,7 +71,7 @@ def _compared(records: Sequence[Record], request: Request) -> Comparison:
     found = [tried(name, recipe, view) for name, recipe in zip(names(recipes), recipes, strict=True)]
     notes.refused = starts.disagreement(record for recipe in recipes for record in recipe.records)
     order = ranked(found, _rule(found, view, request, is_open=notes.refused is None))
-    return _comparison(timed(order, _target(order, request)), request, notes)
+    return _comparison(timed(order, _target(order, request, notes)), request, notes)
 
 
 def _recipes(records: Sequence[Record], view: View, notes: Notes, *, of_baseline: bool = False) -> list[Recipe]:
@@ -98,12 +100,14 @@ def _rule(found: Sequence[Tried], view: View, request: Request, *, is_open: bool
     )
 
 
-def _target(order: Ranked, request: Request) -> float | None:
+def _target(order: Ranked, request: Request, notes: Notes) -> float | None:
     """What was asked for, else the median over seeds of the best validation value of the best recipe, less one standard
     deviation. None where nothing was followed that it could be a target of."""
     metric, higher = order.rule.view.metric, order.rule.view.higher
     records = [record for one in order.found for record in one.records]
     if any(record.curve(metric) is None for record in records):
+        if request.target is not None:
+            notes.warnings.append(f"no time to the target: these runs followed {records[0].metric}, not {metric}")
         return None
     if request.target is not None:
         return request.target

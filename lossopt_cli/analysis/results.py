@@ -33,7 +33,7 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
     rule = ranked.rule
     relapses = [value for value, lost in zip(arm.relapses, arm.lost, strict=True) if value is not None and not lost]
     relapse = median(relapses) if relapses else None
-    seen = [score for tried in one.seen for score in tried.scores]
+    seen = [score for arms in one.variants for tried in arms for score in tried.scores]
     higher = rule.view.higher
     return RecipeResult(
         name=one.name,
@@ -71,6 +71,8 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
         is_baseline=one.name in around.baselines,
         time_to_target_seconds=_seconds_to_target(one) if around.has_seconds else None,
         sample=_sample(one, rule),
+        tuned=one.tuned,
+        tried=sum(map(len, one.variants)),
     )
 
 

@@ -61,7 +61,7 @@ def table(comparisons: Sequence[Comparison], view: View) -> str:
     blocks = [layout.block("recipe", ("", "recipe"), [row.name for row in rows], left=True, wanted=1)]
     for place, comparison in enumerate(comparisons):
         cells = [_cell(comparison, row.results[place]) for row in rows]
-        head = (comparison.data, f"{comparison.split} {comparison.metric}")
+        head = (f"{place + 1} {comparison.data}", f"{comparison.split} {comparison.metric}")
         blocks.append(layout.block(f"problem {place + 1}", head, cells, left=False, wanted=1))
     counts = [f"{row.good} of {sum(result is not None for result in row.results)}" for row in rows]
     blocks.append(layout.block("good", ("best", "or tied"), counts, left=False, wanted=1))
@@ -85,14 +85,12 @@ def verdict(comparisons: Sequence[Comparison]) -> str:
     """Who is best or tied most often."""
     rows = across(comparisons)
     best = [row.name for row in rows if row.good == rows[0].good]
-    count = len(comparisons)
+    problems = wording.counted(len(comparisons), "problem")
     if not rows[0].good:
-        return (
-            f"No recipe is best or tied on any of the {wording.word(count)} problems: there are too few seeds to say."
-        )
+        return f"No recipe is best or tied on any of {problems}: there are too few seeds to say."
     each = " each" if len(best) > 1 else ""
     verb = wording.is_or_are(best)
-    return f"{wording.listing(best)} {verb} best or tied on {rows[0].good} of {wording.word(count)} problems{each}."
+    return f"{wording.listing(best)} {verb} best or tied on {rows[0].good} of {problems}{each}."
 
 
 def _key(recipe: RecipeResult) -> tuple[str, str, str | None]:

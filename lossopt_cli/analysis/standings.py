@@ -7,7 +7,7 @@ from lossopt_cli.analysis.arms import View
 from lossopt_cli.analysis.choosing import Tried
 from lossopt_cli.analysis.comparison import Difference, OtherMetric, Standing
 from lossopt_cli.analysis.looking import floor_of, is_higher_better, shared
-from lossopt_cli.analysis.pairs import Rule, difference, differences_of, mirrored
+from lossopt_cli.analysis.pairs import Rule, differences_of, is_claimed_worse, mirrored
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +79,9 @@ def _by_metric(of: Ranked, metric: str) -> OtherMetric:
     view = replace(of.rule.view, metric=metric, higher=is_higher_better(metric), target=None)
     size = of.best.records[0].sizes[view.split]
     rule = replace(of.rule, view=view, floor=floor_of(metric, size), min_effect=0.0)
-    order = _in_order((one.seen_by(view) for one in of.found), view)
+    order = _in_order((one.at_choice(view) for one in of.found), view)
     best = _first_judged(order)
-    worse = [one.name for one in order if one.judged and one is not best and _is_worse(one, best, rule)]
+    worse = [one.name for one in order if one.judged and one is not best and is_claimed_worse(one, best, rule)]
     return OtherMetric(
         metric=metric,
         best=best.name,
@@ -89,11 +89,6 @@ def _by_metric(of: Ranked, metric: str) -> OtherMetric:
         order=tuple(one.name for one in order),
         changes=set(worse) != of.worse(),
     )
-
-
-def _is_worse(one: Tried, best: Tried, rule: Rule) -> bool:
-    pair = difference(one, best, rule)
-    return pair.different and pair.value < 0.0
 
 
 def _in_order(found: Iterable[Tried], view: View) -> list[Tried]:

@@ -1,6 +1,6 @@
 """The table of a comparison for a person (OUTPUT.md): the head, a row a recipe, what the signs mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lossopt_cli.analysis import layout, wording
@@ -20,7 +20,7 @@ from lossopt_cli.analysis.layout import Block
 from lossopt_cli.analysis.scale import Scale, scale_from, scale_of
 
 NARROWEST, WIDEST = 60, 160
-DRAWN, DRAWN_WIDEST = 22, 44  # signs of an interval
+DRAWN_NARROW, DRAWN, DRAWN_WIDEST = 15, 22, 44  # signs of an interval
 STRIP = 16  # signs of a strip of dots
 MARK = 4
 READABLE = 100  # sentences are no wider
@@ -55,8 +55,7 @@ def table(comparison: Comparison, view: View) -> str:
     fitting = layout.split(blocks, room) if view.columns else [layout.chosen(blocks, room)]
     tables = [_drawn_table(comparison, recipes, columns, view) for columns in fitting]
     told = {column.name for columns in fitting for column in columns}
-    hidden = [column.head[1] for column in setting_columns(comparison) if column.name not in told]
-    legend = [view.style(line, "dim") for line in _legend(comparison, recipes, hidden, view)]
+    legend = [view.style(line, "dim") for line in _legend(comparison, recipes, told, view)]
     return "\n\n".join("\n".join(part) for part in [head(comparison, view.width), *tables, legend] if part)
 
 
@@ -81,7 +80,7 @@ def _blocks(comparison: Comparison, recipes: Sequence[RecipeResult], view: View)
             cells = [comparison.label(recipe) for recipe in recipes]
         made = layout.block(column.name, _heads(comparison, column), cells, left=column.left, wanted=column.wanted)
         if column.name == DIFFERENCE:
-            least = min(DRAWN, view.width // 4)
+            least = DRAWN if view.width >= View.width else DRAWN_NARROW
             made = replace(made, width=least, room_to_grow=DRAWN_WIDEST - least)
         elif column.name == SEEDS:
             made = replace(made, width=STRIP)
@@ -178,14 +177,15 @@ def _difference(recipe: RecipeResult, scale: Scale) -> str:
     return scale.interval(*found) if found is not None else scale.interval(0.0, None, None)
 
 
-def _legend(comparison: Comparison, recipes: Sequence[RecipeResult], settings: Sequence[str], view: View) -> list[str]:
-    """What the marks and the intervals mean, and what is not shown; settings: that differ, without a column."""
+def _legend(comparison: Comparison, recipes: Sequence[RecipeResult], told: Collection[str], view: View) -> list[str]:
+    """What the marks and the intervals mean, and what is not shown; told: the names of the columns that are."""
     marks = dict.fromkeys(MARKS[recipe.standing] for recipe in recipes)
     judged = comparison.judged or any(mark in "?x" for mark in marks)
     said = [f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT and (comparison.judged or mark in "?x")]
     parts = ["   ".join(said)] if judged and said else []
-    if any(found is not None and found[1] is not None for found in map(behind, recipes)):
+    if DIFFERENCE in told and any(ends is not None and ends[1] is not None for ends in map(behind, recipes)):
         parts.append(intervals(comparison))
+    settings = [column.head[1] for column in setting_columns(comparison) if column.name not in told]
     if settings:
         parts.append(f"the recipes also differ in {wording.listing(settings)}: a wider terminal shows how")
     hidden = len(comparison.recipes) - len(recipes)

@@ -29,7 +29,7 @@ def verdict(comparison: Comparison, folder: str | None) -> list[Sentence]:
     Beyond MOST the ones that are least needed are left out: of what has no consequence first."""
     case = Case(comparison, folder)
     if comparison.refused is not None:
-        return [Sentence("ranking", (), f"No ranking: {comparison.refused}")]
+        return [Sentence("ranking", (), f"No ranking: {comparison.refused.rstrip('.')}.")]
     if len(comparison.recipes) == 1:
         return [found for found in (_alone(case), untuned(case), lost(case)) if found is not None]
     found = {say: sentence for say in ORDER if (sentence := say(case)) is not None}
@@ -56,7 +56,8 @@ def _alone(case: Case) -> Sentence:
     recipe = case.comparison.recipes[0]
     over = f"over {wording.counted(recipe.n, 'seed')}" if recipe.n > 1 else "with one seed"
     mean = recipe.mean
-    between = "" if mean.low is None else f" ({case.value(mean.low)} to {case.value(mean.high)})"
+    sure, other = (recipe.sample, f" on other {case.comparison.examples}") if recipe.sample else (mean, "")
+    between = "" if sure.low is None else f" ({case.value(sure.low)} to {case.value(sure.high)}{other})"
     scores = f"{case.label(recipe)} scores {case.value(mean.value)} {over}{between}"
     said = f"One recipe, so nothing to compare: {scores}."
     return Sentence("ranking", (recipe.name,), said, case.sweep("--opt", "sgd,momentum,rmsprop,adam", "--lr", "auto"))
@@ -106,22 +107,23 @@ def _tie(case: Case, tied: Sequence[RecipeResult]) -> str:
 
 def _with_worse(case: Case, tied: Sequence[RecipeResult], worse: Sequence[RecipeResult]) -> str:
     best, by = case.label(case.best), case.worse_by(worse)
-    sure = f"(95 % for all {case.comparison.protocol.pairs} pairs together)"
+    pairs = case.comparison.protocol.pairs
+    sure = f"95 % for all {pairs} pairs together" if pairs > 1 else "95 %"
     if not tied and len(worse) == 1:
         _, low, high = behind(worse[0])
         return (
-            f"{best} is better than {case.label(worse[0])} by {by} ({case.value(low)} to {case.value(high)} at 95 %)."
+            f"{best} is better than {case.label(worse[0])} by {by} ({case.value(low)} to {case.value(high)}; {sure})."
         )
     if not tied:
-        return f"{best} is best: {case.named(worse)} are worse, by {by} {sure}."
+        return f"{best} is best: {case.named(worse)} are worse, by {by} ({sure})."
     most = len(worse) > len(tied)
     few, many = (tied, worse) if most else (worse, tied)
     named = wording.listing(case.labels(few))
     others = case.label(many[0]) if len(many) == 1 else f"the other {wording.word(len(many))}"
     if most:
-        return f"{best} is best on average. {named} may be as good; {others} are worse, by {by} {sure}."
+        return f"{best} is best on average. {named} may be as good; {others} are worse, by {by} ({sure})."
     verb = wording.is_or_are(worse)
-    return f"{best} is best on average. Only {named} {verb} worse, by {by} {sure}; {others} may be as good."
+    return f"{best} is best on average. Only {named} {verb} worse, by {by} ({sure}); {others} may be as good."
 
 
 def _one_seed(case: Case) -> tuple[str, str | None]:
@@ -143,9 +145,8 @@ def _few_seeds(case: Case) -> tuple[str, str | None]:
     said += f" {best} is ahead of {other} by {ahead}"
     if pair.seeds_needed is None:
         return f"{said}.", case.sweep("--seeds", SEEDS)
-    return f"{said}; with the spread seen, about {pair.seeds_needed} seeds would tell.", case.sweep(
-        "--seeds", pair.seeds_needed
-    )
+    said += f"; with the spread seen, about {pair.seeds_needed:,} seeds would tell."
+    return said, case.sweep("--seeds", pair.seeds_needed)
 
 
 def _settings(case: Case) -> str:
@@ -161,32 +162,24 @@ def _settings(case: Case) -> str:
 
 def baseline(case: Case) -> Sentence | None:
     """Who is better and who is worse than the baseline."""
-    base = next((recipe for recipe in case.comparison.recipes if recipe.is_baseline), None)
-    if base is None:
-        return None
-    better, worse, open_ = [], [], []
+    bases = [recipe for recipe in case.comparison.recipes if recipe.is_baseline]
+    better, worse, undecided = [], [], []
     for recipe in case.comparison.recipes:
         pair = recipe.difference_to_baseline
-        if recipe is base or pair is None:
+        if recipe.is_baseline or pair is None:
             continue
-        sign = pair.value if pair.a == recipe.name else -pair.value
-        (open_ if not pair.different else better if sign > 0 else worse).append(recipe)
-    said = [
-        f"{wording.listing(case.labels(found))} {_verb(found, verbs)}"
-        for found, verbs in (
-            (better, ("is better", "are better")),
-            (worse, ("is worse", "are worse")),
-            (open_, ("may be as good", "may be as good")),
-        )
-        if found
-    ]
+        ahead = pair.value if pair.a == recipe.name else -pair.value
+        (undecided if not pair.different else better if ahead > 0.0 else worse).append(recipe)
+    kinds = (
+        (better, ("is better", "are better")),
+        (worse, ("is worse", "are worse")),
+        (undecided, ("may be as good",) * 2),
+    )
+    said = [f"{wording.listing(case.labels(found))} {verbs[len(found) > 1]}" for found, verbs in kinds if found]
     if not said:
         return None
-    return Sentence("ranking", (base.name,), f"against the baseline, {case.label(base)}: {'; '.join(said)}.")
-
-
-def _verb(found: Sequence[RecipeResult], verbs: tuple[str, str]) -> str:
-    return verbs[len(found) > 1]
+    named = f", {case.label(bases[0])}" if len(bases) == 1 else ""
+    return Sentence("ranking", case.names(bases), f"against the baseline{named}: {'; '.join(said)}.")
 
 
 def small(case: Case) -> Sentence | None:

@@ -29,7 +29,9 @@ def intervals(
     found = dict.fromkeys(names, (np.nan, np.nan))
     if "accuracy" in found:
         found["accuracy"] = wilson(int(np.sum(outputs.predicted == outputs.targets)), size, confidence)
-    values = compute(outputs) if size > 1 else {}
+    if size < 2:
+        return found
+    values = compute(outputs)
     resampled = {name: _RESAMPLED[name](outputs) for name in names if name != "accuracy" and np.isfinite(values[name])}
     if not resampled:
         return found

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from lossopt_cli import errors
 from lossopt_cli.analysis import conditions, several, wording
+from lossopt_cli.analysis.columns import COLUMNS
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.problems import ProblemRuns, problems_of
 from lossopt_cli.analysis.ranking import Request, compare
 from lossopt_cli.commands.comparison_checks import WORSE, observed, values
-from lossopt_cli.commands.comparison_output import Output, Shown, show
+from lossopt_cli.commands.comparison_output import HELP, Output, Shown, show
 from lossopt_cli.commands.left_out import left_out_lines
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import RESULT, SWEEP, find_run
+from lossopt_cli.runs.reading import LAST, RESULT, SWEEP, find_run
 from lossopt_cli.runs.records import LeftOut, Record, read_records
 
 ALL = "all"
@@ -36,36 +37,64 @@ class Asked:
     problem: str
 
 
+@dataclass(frozen=True)
+class Found:
+    """The problems of the runs, the chosen ones with their comparisons, what was left out, runs of a baseline that is
+    a folder, and the folder as one types it (None where there are several)."""
+
+    groups: Sequence[ProblemRuns]
+    chosen: Sequence[ProblemRuns]
+    comparisons: Sequence[Comparison]
+    left_out: Sequence[LeftOut]
+    baseline: Sequence[Record]
+    folder: str | None
+
+
 def carry_out(asked: Asked, shown: Shown, fail_if: str | None, console: Console) -> int:
     """Compares what was asked for and shows it; the exit code."""
-    condition = conditions.parse(fail_if, words=[WORSE]) if fail_if else None
+    if shown.columns == HELP:
+        console.rows(["column", "shows"], [[column.name, column.meaning] for column in COLUMNS])
+        return errors.DONE
+    condition = _condition(fail_if, asked)
     shown.check()
+    found = _found(asked, console)
+    for comparison in found.comparisons if condition is not None else ():
+        condition.check(values(comparison))
+    if len(found.groups) > len(found.chosen):
+        for line in several.listing(found.groups, found.folder or "this", found.groups.index(found.chosen[0])):
+            console.note(line)
+    records = [[*group.records, *found.baseline] for group in found.chosen]
+    folder = found.folder if len(found.groups) == 1 and not found.baseline else None
+    show(Output(found.comparisons, records, found.left_out, folder), shown, console)
+    of_comparisons = [item for comparison in found.comparisons for item in comparison.left_out]
+    for line in left_out_lines([*found.left_out, *of_comparisons]):
+        console.note(line)
+    _warn(found.comparisons, console)
+    return _checked(condition, found.comparisons, console)
+
+
+def _found(asked: Asked, console: Console) -> Found:
+    """The runs that are meant, and the comparisons of the problems that were asked for."""
     folders = _folders(asked, console)
     records, left_out = read_records(folders)
-    base, request = _request(asked)
-    records = [record for record in records if record.folder.absolute() not in base]
-    if not records and not request.baseline_records:
+    if not records:
         raise UsageError(_nothing(folders, left_out))
-    groups = problems_of([*records, *request.baseline_records])
+    baseline = _baseline_records(asked.baseline)
+    of_baseline = {record.folder.absolute() for record in baseline}
+    groups = problems_of([record for record in records if record.folder.absolute() not in of_baseline])
+    if not groups:
+        raise UsageError(Fault(f"all runs of {asked.baseline} are the baseline", "--baseline", "others to hold to it"))
     chosen = _chosen(groups, asked.problem)
-    known = {record.folder for record in records}
-    comparisons = [
-        comparison
-        for group in chosen
-        for comparison in compare([record for record in group.records if record.folder in known], request)
-    ]
-    if condition is not None:
-        for comparison in comparisons:
-            condition.check(values(comparison))
-    if len(groups) > len(chosen):
-        for line in several.listing(groups, _word(folders) or "this", groups.index(chosen[0])):
-            console.note(line)
-    folder = _word(folders) if len(groups) == 1 else None
-    show(Output(comparisons, [group.records for group in chosen], left_out, folder), shown, console)
-    for line in left_out_lines([*left_out, *(item for comparison in comparisons for item in comparison.left_out)]):
-        console.note(line)
-    _warn(comparisons, console)
-    return _checked(condition, comparisons, console)
+    request = Request(
+        metric=asked.metric,
+        split=asked.split,
+        target=asked.target,
+        min_effect=asked.min_effect,
+        baseline=asked.baseline,
+        baseline_records=tuple(baseline),
+    )
+    comparisons = [comparison for group in chosen for comparison in compare(group.records, request)]
+    return Found(groups, chosen, comparisons, left_out, baseline, _word(folders))
 
 
 def _warn(comparisons: Sequence[Comparison], console: Console) -> None:
@@ -78,6 +107,16 @@ def _warn(comparisons: Sequence[Comparison], console: Console) -> None:
         console.note(f"and {wording.counted(len(warnings) - told, 'warning')} more: --verbose")
 
 
+def _condition(fail_if: str | None, asked: Asked) -> conditions.Condition | None:
+    condition = conditions.parse(fail_if, words=[WORSE]) if fail_if else None
+    if condition is not None and WORSE in condition.names and asked.baseline is None:
+        said = Fault(
+            f"{WORSE!r} than what? There is no baseline", "--fail-if", remedy="add: --baseline RECIPE_OR_FOLDER"
+        )
+        raise UsageError(said)
+    return condition
+
+
 def _checked(condition: conditions.Condition | None, comparisons: Sequence[Comparison], console: Console) -> int:
     for comparison in comparisons if condition is not None else ():
         if condition.holds(values(comparison)):
@@ -87,38 +126,35 @@ def _checked(condition: conditions.Condition | None, comparisons: Sequence[Compa
 
 
 def _folders(asked: Asked, console: Console) -> list[Path]:
-    """What the references mean: runs, sweeps, and any folder that is there."""
-    if asked.references:
-        paths = [Path(reference) for reference in asked.references]
-        return [path if path.is_dir() else find_run(str(path), asked.logs) for path in paths]
-    last = find_run(None, asked.logs)
-    if (last / SWEEP).is_file():
-        return [last]
-    if (last.parent / SWEEP).is_file():
-        return [last.parent]
-    if any(found.parent != last for found in last.parent.glob(f"*/{RESULT}")):
-        console.note(f"the last run and those beside it: lossopt compare {shlex.quote(str(last.parent))}")
-        return [last.parent]
-    return [last]
+    """What the references mean: any folder that is there, runs and sweeps by name, `last`."""
+    return [_folder(reference, asked.logs, console) for reference in asked.references or (LAST,)]
 
 
-def _request(asked: Asked) -> tuple[set[Path], Request]:
-    """The request, and the folders of the runs that are the baseline."""
-    folder = Path(asked.baseline) if asked.baseline is not None and Path(asked.baseline).is_dir() else None
-    base: list[Record] = []
-    if folder is not None:
-        base, left_out = read_records([folder])
-        if not base:
-            raise UsageError(_nothing([folder], left_out, "--baseline"))
-    request = Request(
-        metric=asked.metric,
-        split=asked.split,
-        target=asked.target,
-        min_effect=asked.min_effect,
-        baseline=asked.baseline,
-        baseline_records=tuple(base),
-    )
-    return {record.folder.absolute() for record in base}, request
+def _folder(reference: str, logs: Path, console: Console) -> Path:
+    """`last` is the newest sweep; of a newest run that is in none, the folder that it shares with others."""
+    if Path(reference).is_dir():
+        return Path(reference)
+    found = find_run(reference, logs)
+    beside = found.parent
+    if reference != LAST or (found / SWEEP).is_file():
+        return found
+    if (beside / SWEEP).is_file():
+        return beside
+    if all(other.parent == found for other in beside.glob(f"*/{RESULT}")):
+        return found
+    console.note(f"the last run and those beside it: lossopt compare {shlex.quote(str(beside))}")
+    return beside
+
+
+def _baseline_records(baseline: str | None) -> list[Record]:
+    """The runs of a baseline that is a folder; none where it names a recipe."""
+    folder = Path(baseline) if baseline is not None else None
+    if folder is None or not folder.is_dir():
+        return []
+    records, left_out = read_records([folder])
+    if not records:
+        raise UsageError(_nothing([folder], left_out, "--baseline"))
+    return records
 
 
 def _chosen(groups: Sequence[ProblemRuns], problem: str) -> list[ProblemRuns]:

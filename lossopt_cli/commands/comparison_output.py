@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lossopt_cli.analysis import escapes, latex, methods, several, tables, verdict
 from lossopt_cli.analysis.columns import COLUMNS, Column, column_named
 from lossopt_cli.analysis.comparison import Comparison
+from lossopt_cli.analysis.comparison_json import as_json
 from lossopt_cli.analysis.pair_table import pair_table
 from lossopt_cli.commands.comparison_rows import rows_of
 from lossopt_cli.console import STYLES, Console, has_colour, json_text
@@ -31,7 +32,7 @@ class Shown:
         self.view(80, tables.plain)
 
     def view(self, width: int, style: Callable[..., str]) -> tables.View:
-        columns = _columns(self.columns) if self.columns and self.columns != HELP else ()
+        columns = _columns(self.columns) if self.columns else ()
         sort = column_named(self.sort, "--sort") if self.sort else None
         return tables.View(width, columns, sort, self.top, style)
 
@@ -47,9 +48,7 @@ class Output:
 
 
 def show(output: Output, shown: Shown, console: Console) -> None:
-    if shown.columns == HELP:
-        console.rows(["column", "shows"], [[column.name, column.meaning] for column in COLUMNS])
-    elif shown.methods:
+    if shown.methods:
         _methods(output, console)
     elif shown.rows != "recipes" or console.format == "csv":
         columns, rows = rows_of(shown.rows, output.comparisons, output.records)
@@ -78,8 +77,6 @@ def _screen(output: Output, shown: Shown, console: Console) -> None:
 
 
 def _json(output: Output, console: Console) -> None:
-    from lossopt_cli.analysis.comparison_json import as_json
-
     found = [as_json(c, verdict.verdict(c, output.folder), output.left_out) for c in output.comparisons]
     if len(found) == 1:
         console.result(json_text(found[0]))

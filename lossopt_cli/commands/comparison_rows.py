@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lossopt_cli.analysis.comparison import Arm, Comparison
+from lossopt_cli.analysis.comparison_json import as_json
 from lossopt_cli.runs.csv import read_columns
 from lossopt_cli.runs.records import Record
 
@@ -51,8 +52,6 @@ class Trial:
 
 def rows_of(what: str, comparisons: Sequence[Comparison], records: Sequence[Sequence[Record]]) -> Table:
     """(columns, rows); a column that a row has not is empty there."""
-    from lossopt_cli.analysis.record_json import as_json
-
     found: list[dict[str, Any]] = []
     for comparison, runs in zip(comparisons, records, strict=True):
         if what in ("recipes", "pairs"):

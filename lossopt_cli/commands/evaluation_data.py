@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossopt_cli.catalogue.recipes import is_user_code, parse_part
+from lossopt_cli.catalogue.recipes import parse_part
 from lossopt_cli.config.choices import loss_tasks
-from lossopt_cli.config.references import data_kind, data_reference
+from lossopt_cli.config.references import data_kind, data_reference, is_user_code
 from lossopt_cli.config.schema import Config, DataConfig
 from lossopt_cli.data import sources
 from lossopt_cli.data.images import list_images
@@ -62,9 +62,7 @@ def own_data(kept: KeptRun, split: str, user: "UserParts | None", announce: Anno
     return _posed_own(problem, kept, split, kept.config.data)
 
 
-def other_data(
-    reference: str, kept: KeptRun, split: str | None, user: "UserParts | None", announce: Announce
-) -> Posed:
+def other_data(reference: str, kept: KeptRun, split: str | None, user: "UserParts | None", announce: Announce) -> Posed:
     """The examples that `--data` means: all of them, or a split. That is the run's own split where these are its data
     in another place; otherwise it is drawn as the run drew it."""
     if split is not None:
@@ -161,5 +159,3 @@ def _posed_other(found: Unseen, kept: KeptRun, split: str | None, seen: int = 0)
     if split is not None:
         notes = (*notes, f"these are not the run's own data: their {split} split was drawn as the run drew its own")
     return Posed(problem, "test", found.name, False, labelled, found.files, notes, seen)
-
-

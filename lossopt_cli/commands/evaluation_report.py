@@ -9,12 +9,14 @@ import numpy as np
 from lossopt_cli.analysis.classes import confusions
 from lossopt_cli.analysis.wording import counted, listing, percent
 from lossopt_cli.commands.training_report import short
+from lossopt_cli.rendering import render_rows
 
 CLASS_NAME = 22
 MOST_CLASSES = 20
 FREQUENT = 8
 SHOWN_ERRORS = 5
 THRESHOLD_SCORES = ("precision", "recall", "f1", "balanced_accuracy")
+ON_VALIDATION = " on validation"
 LONGEST_HEAD = 9  # of a column of the confusion matrix
 
 Evaluation = Mapping[str, Any]
@@ -35,6 +37,8 @@ def report(evaluation: Evaluation, reference: str, width: int) -> str:
         blocks.append([*_thresholds(evaluation), *_wrapped(_advice(evaluation, reference), width)])
     if "largest_errors" in evaluation:
         blocks.append(_errors(evaluation))
+    if "first_predictions" in evaluation:
+        blocks.append(_predicted(evaluation))
     if "predictions" in evaluation:
         blocks.append([f"predictions  {evaluation['predictions']}"])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -73,6 +77,8 @@ def _cells(evaluation: Evaluation) -> Iterator[tuple[str, object, str, object]]:
             yield from (("confusion", truth, said, count) for said, count in zip(classes, row, strict=True))
     for row in evaluation["threshold"]["rows"] if "threshold" in evaluation else ():
         yield from (("threshold", row["chosen"], key, value) for key, value in row.items() if key != "chosen")
+    for said in evaluation.get("first_predictions", ()):
+        yield from (("predictions", said["row"], key, value) for key, value in said.items() if key != "row")
     for error in evaluation.get("largest_errors", ()):
         yield from (("errors", error["row"], key, value) for key, value in error.items() if key != "row")
 
@@ -126,15 +132,19 @@ def _meaning(evaluation: Evaluation) -> str:
         said.append(f"{right:,} of {n:,} right.")
     elif evaluation["intervals"] and evaluation["target"] != "target":
         said.append(f"mae and rmse are in the units of {evaluation['target']}.")
-    if known:
+    if evaluation["trained_on"] == n:
+        said.append(f"The model was trained on these {examples}: nothing here speaks of others.")
+    elif known:
         said.append(
             f"The intervals say what this model scores on all such {examples}, as far as {n:,} of them can tell (19 in "
             f"20 samples are right about it); another seed may train a better or a worse one."
         )
+    if 0 < evaluation["trained_on"] < n:
+        said.append(f"The model was trained on {evaluation['trained_on']:,} of these: on others it scores worse.")
     if undefined:
         said.append(f"Not defined on these {examples}: {listing(undefined)}{_why(evaluation, undefined)}.")
     if fixed:
-        why = "one example says nothing of others" if n < 2 else "no sample of these differs from another"
+        why = "one example says nothing of others" if n < 2 else f"every sample of these {examples} scores the same"
         said.append(f"No interval of {listing(fixed)}: {why}.")
     return " ".join(said)
 
@@ -201,11 +211,12 @@ def _thresholds(evaluation: Evaluation) -> list[str]:
     for row in found["rows"]:
         by_value.setdefault(row["threshold"], []).append(row)
     lines = [f"{evaluation['classes'][1]} is predicted above a {found['of']} of"]
-    lines.append(f"{'':<7}  precision  recall     f1  balanced accuracy")
+    lines.append(f"{'':<8}precision  recall     f1  balanced accuracy")
     for value, rows in by_value.items():
         precision, recall, f1, balanced = (rows[0][name] for name in THRESHOLD_SCORES)
-        chosen = ", ".join(row["chosen"].replace("_", " ") for row in rows)
-        lines.append(f"{value:<7.4g}  {precision:>9.3f}  {recall:>6.3f}  {f1:>5.3f}  {balanced:>8.3f}  {chosen}")
+        chosen = ", ".join(row["chosen"].replace("_", " ").removesuffix(ON_VALIDATION) for row in rows)
+        chosen += ON_VALIDATION if rows[-1]["chosen"].endswith(ON_VALIDATION) else ""
+        lines.append(f"{value:<8.4g}{precision:>9.3f}  {recall:>6.3f}  {f1:>5.3f}  {balanced:>8.3f}  {chosen}")
     return lines
 
 
@@ -217,17 +228,25 @@ def _advice(evaluation: Evaluation, reference: str) -> str:
     command = f"lossopt evaluate {reference} --threshold {others[0]['threshold']:.4g}"
     if found["chosen_here"]:
         return f"They were chosen on these very {evaluation['examples']}; on others:  {command}"
-    return f"Everything above with another threshold:  {command}"
+    return f"To say all of this with another one:  {command}"
 
 
 def _errors(evaluation: Evaluation) -> list[str]:
     errors = evaluation["largest_errors"][:SHOWN_ERRORS]
-    lines = ["largest errors (rows count from 0)"]
-    lines.append(f"{'row':>8}  {'truth':>10}  {'prediction':>10}  {'error':>10}")
-    for error in errors:
-        numbers = "  ".join(f"{error[key]:>10.4g}" for key in ("truth", "prediction", "error"))
-        lines.append(f"{error['row']:>8}  {numbers}")
-    return lines
+    rows = [list(error.values()) for error in errors]
+    return ["largest errors (rows count from 0)", *render_rows("table", list(errors[0]), rows).splitlines()]
+
+
+def _predicted(evaluation: Evaluation) -> list[str]:
+    """The first predictions, and how many there are of each class."""
+    shown = evaluation["first_predictions"]
+    columns = [key for key in shown[0] if key != "row" or "file" not in shown[0]]
+    lines = render_rows("table", columns, [[said[key] for key in columns] for said in shown]).splitlines()
+    if len(shown) < evaluation["n"]:
+        lines.append(f"(the first {len(shown)} of {evaluation['n']:,}; all: --predictions FILE)")
+    counts = sorted(evaluation.get("predicted", {}).items(), key=lambda item: -item[1])
+    named = [f"{name} {count:,}" for name, count in counts if count]
+    return [*lines, "", f"predicted: {listing(named, 8)}"] if len(shown) > 1 and named else lines
 
 
 def _cut(text: str, length: int) -> str:

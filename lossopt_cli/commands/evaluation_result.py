@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 CONFIDENCE = 0.95
-ERRORS_SHOWN = 10
+ERRORS_SHOWN, PREDICTIONS_SHOWN = 10, 10
 CHOSEN_BY = ("f1", "balanced_accuracy")
 
 
@@ -34,6 +34,7 @@ def described(posed: "Posed", kept: KeptRun) -> dict[str, Any]:
         "split": posed.split if posed.own else None,
         "own_data": posed.own,
         "labelled": posed.labelled,
+        "trained_on": posed.seen,
         "n": len(posed.part),
         "examples": result["examples"],
         "task": kept.task,
@@ -78,6 +79,26 @@ def by_example(outputs: Outputs, posed: "Posed") -> dict[str, Any]:
         values = {"truth": missed.truth, "prediction": missed.prediction, "error": missed.error}
         found.append({"row": int(rows[missed.place // width]), **values})
     return {"largest_errors": found}
+
+
+def predicted(outputs: Outputs, posed: "Posed", kept: KeptRun) -> dict[str, Any]:
+    """What is said of examples whose truth is not known: how often each class, and the first predictions."""
+    rows, width = posed.part.rows, len(outputs) // len(posed.part)
+    places = range(min(len(outputs), PREDICTIONS_SHOWN))
+    first = [{"row": int(rows[place // width])} for place in places]
+    for place, said in zip(places, first, strict=True):
+        if posed.files is not None:
+            said["file"] = posed.files[place]
+        if kept.task == "regression":
+            said["prediction"] = float(outputs.predicted[place])
+            continue
+        code = int(outputs.predicted[place])
+        said["prediction"] = kept.classes[code]
+        said["probability"] = None if outputs.probabilities is None else float(outputs.probabilities[place, code])
+    if kept.task == "regression":
+        return {"first_predictions": first}
+    counts = np.bincount(outputs.predicted, minlength=len(kept.classes)).tolist()
+    return {"predicted": dict(zip(kept.classes, counts, strict=True)), "first_predictions": first}
 
 
 def by_threshold(

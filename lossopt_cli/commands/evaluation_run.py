@@ -1,6 +1,5 @@
 """An evaluation from what was typed: find the run, its data and its model, predict, and say what came of it."""
 
-import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ import numpy as np
 from lossopt_cli import errors
 from lossopt_cli.analysis import conditions
 from lossopt_cli.catalogue.metrics import METRICS, Outputs
-from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.commands import evaluation_result as results
 from lossopt_cli.commands.evaluation_data import Posed, other_data, own_data
 from lossopt_cli.commands.evaluation_report import report, tables, tidy
 from lossopt_cli.commands.predictions import check_place, write_predictions
+from lossopt_cli.config.references import is_user_code
 from lossopt_cli.console import Console, is_terminal, json_text, render_rows
 from lossopt_cli.data.kept import KeptRun, read_kept
 from lossopt_cli.errors import Fault, UsageError
@@ -132,6 +131,8 @@ def _evaluated(
     if posed.labelled:
         evaluation |= _truths(request, kept, posed, restored, outputs)
         evaluation["metrics"] = {"loss": examined.loss, **evaluation["metrics"]}
+    elif outputs is not None:
+        evaluation |= results.predicted(outputs, posed, kept)
     if posed.own and posed.labelled and request.threshold is None:
         _compared(evaluation, kept, posed, console)
     if request.predictions is not None:
@@ -183,13 +184,10 @@ def _compared(evaluation: dict[str, Any], kept: KeptRun, posed: Posed, console: 
 def _keep(evaluation: Mapping[str, Any], kept: KeptRun, posed: Posed, console: Console) -> None:
     """evaluation-<split>.json in the run folder, evaluation-on-<data>.json for other data."""
     name = f"evaluation-{posed.split}.json" if posed.own else f"evaluation-on-{safe(posed.name)}.json"
-    if not os.access(kept.folder, os.W_OK):
-        console.note(f"(not kept: {kept.folder} cannot be written to)")
-        return
     try:
         RunFolder(kept.folder).write_json(name, evaluation)
     except OSError as error:
-        console.note(f"(not kept: {kept.folder / name}: {error.strerror})")
+        console.note(f"(not kept, since {kept.folder / name} cannot be written: {error.strerror})")
         return
     console.detail(f"{'kept':<11}{kept.folder / name}")
 

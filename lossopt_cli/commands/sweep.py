@@ -24,6 +24,9 @@ def sweep(
     device: options.Device = None,
     precision: options.Precision = None,
     set_: options.Set = None,
+    confirm: options.Confirm = 0,
+    extend: options.Extend = False,
+    workers: options.Workers = None,
     retry_failed: options.RetryFailed = False,
     yes: options.Yes = False,
     logs: options.Logs = Path("logs"),
@@ -58,4 +61,5 @@ def sweep(
         "precision": precision,
     }
     asked = Asked(config, flags, tuple(lr or ()), seeds, seed, tuple(set_ or ()))
-    return carry_out(Request(asked, logs, name, retry_failed, yes, started_at), console)
+    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, started_at)
+    return carry_out(request, console)

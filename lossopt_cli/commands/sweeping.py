@@ -1,60 +1,98 @@
-"""A sweep from what was typed: axes, recipes, what is missing of their trials, and what came of it."""
+"""A sweep from what was typed: its recipes, what is missing of their trials, and what came of it."""
 
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lossopt_cli import errors
+from lossopt_cli.commands import comparing
+from lossopt_cli.commands.comparison_output import Shown
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
 from lossopt_cli.runs.environment import environment
-from lossopt_cli.sweeps.arms import Problems, arms_of
-from lossopt_cli.sweeps.axes import Asked, axes_of
-from lossopt_cli.sweeps.candidates import candidates_of
+from lossopt_cli.sweeps.arms import Problems
+from lossopt_cli.sweeps.axes import Asked
+from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import check_count
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, cores
 from lossopt_cli.sweeps.folder import SweepFolder
 from lossopt_cli.sweeps.shares import Ended, Workplace, shares_of
+from lossopt_cli.sweeps.source import Source, fingerprints, source_of
+from lossopt_cli.sweeps.sweep_file import write_sweep
+
+FAILED_TOLD = 5
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed."""
+    """What was typed. workers: None for as many as there are cores."""
 
     asked: Asked
     logs: Path
     name: str | None
+    confirm: int
+    extend: bool
     retry_failed: bool
     yes: bool
+    workers: int | None
     started_at: float
 
 
 def carry_out(request: Request, console: Console) -> int:
-    """Trains what is missing of the sweep; the exit code."""
+    """Trains what is missing of the sweep and compares its recipes; the exit code."""
     problems = Problems(console.note)
-    axes = axes_of(request.asked, os.environ)
-    arms = arms_of(axes, problems)
-    seeds = axes.seeds if axes.seeds is not None else range(axes.seed_count)
-    check_count({"arms": sum(len(arm.rates.values) or 9 for arm in arms), "seeds": len(seeds)}, agreed=request.yes)
-    candidates = candidates_of(arms, seeds, 0, problems)
-    sweep = SweepFolder(request.logs / (request.name or "sweep"))
+    source = source_of(request.asked, os.environ, request.logs, request.name, problems)
+    wishes = Wishes(source.seeds, request.confirm, request.extend)
+    counted = {"arms and rates": sum(len(arm.rates.values) or 9 for arm in source.arms), "seeds": len(source.seeds)}
+    check_count(counted, agreed=request.yes)
+    sweep = SweepFolder(source.folder)
     with sweep.opened():
         sweep.read()
-        course = Course(candidates, problems, sweep, request.retry_failed)
-        _train(course, Workplace(sweep.path, environment(["lossopt", *sys.argv[1:]])), console)
-    console.result(str(sweep.path))
-    return errors.SWEEP_INCOMPLETE if course.failed else errors.DONE
+        course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
+        course.changed = lambda: _write(source, course)
+        _write(source, course)
+        _train(course, request.workers or cores(), console)
+    return _conclude(source, course, console)
 
 
-def _train(course: Course, workplace: Workplace, console: Console) -> None:
+def _write(source: Source, course: Course) -> None:
+    """sweep.yaml, with what is known by now."""
+    file = source.written.with_candidates(course.candidates, source.seeds)
+    held = fingerprints(source.arms, course.problems)
+    write_sweep(source.folder, replace(file, problems=tuple(dict.fromkeys([*file.problems, *held]))))
+
+
+def _train(course: Course, workers: int, console: Console) -> None:
+    """Trains the cells of the course, and those that follow from what came of them."""
+    shares = deque(shares_of(course.begin(), workers))
+    if not shares:
+        return
     screen = SweepScreen(console, course)
-    with Crew(cores(), workplace, "auto") as crew:
-        shares = deque(shares_of(course.begin()))
-        for event in crew.carry_out(shares):
-            if isinstance(event, Ended):
-                shares.extend(shares_of(course.heard(event)))
-            screen.draw(crew.in_progress)
-    screen.close()
+    workplace = Workplace(course.folder.path, environment(["lossopt", *sys.argv[1:]]))
+    try:
+        with Crew(workers, workplace, "auto") as crew:
+            for event in crew.carry_out(shares):
+                if isinstance(event, Ended):
+                    shares.extend(shares_of(course.heard(event), workers))
+                screen.draw(crew.in_progress)
+    finally:
+        screen.close()
+
+
+def _conclude(source: Source, course: Course, console: Console) -> int:
+    """What failed, and the table and verdict of `compare`."""
+    failed = course.failed
+    for ended in failed[:FAILED_TOLD]:
+        console.error(f"{source.folder / ended.cell.name}: {ended.reason}")
+    if failed:
+        more = f", {len(failed) - FAILED_TOLD} of them not shown" if len(failed) > FAILED_TOLD else ""
+        console.error(f"{len(failed)} of {course.total} trials failed{more}; --retry-failed tries them again")
+    if console.quiet:
+        console.result(str(source.folder))
+    elif any(True for _ in course.records):
+        asked = comparing.Asked((str(source.folder),), source.folder.parent, None, None, None, None, None, "1")
+        comparing.carry_out(asked, Shown(None, None, None, False, "recipes", False), None, console)
+    return errors.SWEEP_INCOMPLETE if failed else errors.DONE

@@ -1,27 +1,16 @@
 """Whether what a user's function returned as y holds classes or numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from lossopt_cli.catalogue.rows import Task
 from lossopt_cli.catalogue.wording import counted
+from lossopt_cli.data.examples import Family, Targets
 from lossopt_cli.errors import Fault, UsageError
 
-Family = Literal["classification", "regression"]
 _AS_NUMBERS = "y as floats, or data.task=regression, makes numbers of it"
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Class numbers (int64 [N]) with the names of the classes, or float64 [N, ...] numbers."""
-
-    family: Family
-    values: np.ndarray
-    classes: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
 
 
 def refuse(name: str, what: str, expected: str | None = None, remedy: str | None = None) -> NoReturn:

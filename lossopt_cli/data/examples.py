@@ -13,6 +13,19 @@ from lossopt_cli.data.problem import ArrayInputs, Column, ImageInputs
 from lossopt_cli.data.splits import generator, split_seed, subset
 from lossopt_cli.errors import Fault, UsageError
 
+Family = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be predicted: class numbers (int64 [N]) with the names of the classes, or float64 [N, ...] numbers.
+    notes: what a user must know of how they were read."""
+
+    family: Family
+    values: np.ndarray
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -27,7 +40,7 @@ class Examples:
     """
 
     name: str
-    family: Literal["classification", "regression"]
+    family: Family
     raw: np.ndarray
     targets: np.ndarray
     inputs: ImageInputs | ArrayInputs | tuple[Column, ...] | None

@@ -1,28 +1,17 @@
 """Which column of a table is to be predicted, and whether it holds classes or numbers."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from lossopt_cli.catalogue.lookup import nearest
 from lossopt_cli.catalogue.rows import Task
 from lossopt_cli.data.delimited import Cells, is_number
+from lossopt_cli.data.examples import Family, Targets
 from lossopt_cli.errors import Fault, UsageError
 
-Family = Literal["classification", "regression"]
 _FEW = 20
-
-
-@dataclass(frozen=True)
-class Target:
-    """The column to predict: class numbers (int64) with the names of the classes, or float64 numbers."""
-
-    family: Family
-    values: np.ndarray
-    classes: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
 
 
 def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -> tuple[int, str]:
@@ -65,7 +54,7 @@ def target_place(path: Path, names: tuple[str, ...], target: str | int | None) -
     return place, f"target: column {place} of 0 to {len(names) - 1}, '{names[place]}'"
 
 
-def read_target(path: Path, cells: Cells, place: int, task: Family | None, tasks: tuple[Task, ...] | None) -> Target:
+def read_target(path: Path, cells: Cells, place: int, task: Family | None, tasks: tuple[Task, ...] | None) -> Targets:
     """The target with its task. First what `data.task` says, then what the cells and the loss allow.
 
     task: `data.task`. tasks: what the loss serves; None where no loss was named. Text means classes,
@@ -107,7 +96,7 @@ def _mostly_numbers(column: list[str]) -> bool:
     return sum(is_number(cell) for cell in column) > 0.9 * len(column)
 
 
-def _classes(path: Path, cells: Cells, place: int, column: list[str], notes: tuple[str, ...]) -> Target:
+def _classes(path: Path, cells: Cells, place: int, column: list[str], notes: tuple[str, ...]) -> Targets:
     names, codes = label_codes(column)
     if len(names) < 2:
         _refuse_constant(path, cells.names[place], names[0])
@@ -120,10 +109,10 @@ def _classes(path: Path, cells: Cells, place: int, column: list[str], notes: tup
                 "--target names another column",
             )
         )
-    return Target("classification", codes, names, notes)
+    return Targets("classification", codes, names, notes)
 
 
-def _numbers(path: Path, cells: Cells, place: int, column: list[str], notes: tuple[str, ...]) -> Target:
+def _numbers(path: Path, cells: Cells, place: int, column: list[str], notes: tuple[str, ...]) -> Targets:
     bad = [(line, cell) for line, cell in zip(cells.lines, column, strict=True) if not is_number(cell)]
     if bad:
         line, cell = bad[0]
@@ -149,7 +138,7 @@ def _numbers(path: Path, cells: Cells, place: int, column: list[str], notes: tup
         )
     if values.min() == values.max():
         _refuse_constant(path, cells.names[place], column[0])
-    return Target("regression", values, None, notes)
+    return Targets("regression", values, None, notes)
 
 
 def label_codes(column: list[str]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -128,7 +128,7 @@ def _columns(names: Sequence[str]) -> str:
 
 def _refuse_other_kind(kept: KeptRun, kind: str, seen: str) -> None:
     if kept.inputs.kind != kind:
-        raise UsageError(Fault(f"{seen}, and the model takes {_taken(kept)}", "--data", _taken(kept)))
+        raise UsageError(Fault(f"{seen}, and the model takes {_taken(kept)}", "--data"))
 
 
 def _taken(kept: KeptRun) -> str:

@@ -95,7 +95,7 @@ class RunFolder:
     def check(logs: Path, name: str | None) -> None:
         """The UsageError that `create` would raise (`create_numbered` where name is None); makes nothing."""
         if name is not None:
-            _check_name(name)
+            check_name(name)
         nearest = logs
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
@@ -110,7 +110,7 @@ class RunFolder:
     def create(cls, logs: Path, name: str) -> "RunFolder":
         """A new folder `logs/name`. UsageError for a name that is taken or no name for a folder, and for a
         `logs` that cannot be written to."""
-        _check_name(name)
+        check_name(name)
         _make_logs(logs)
         if not _make(logs, name):
             raise _taken(logs / name)
@@ -148,7 +148,8 @@ class RunFolder:
         return written_whole(self.path / name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """UsageError for what cannot be the name of a run or a sweep."""
     if NAME.fullmatch(name) is None or len(name) > LONGEST_NAME or name == "last":
         raise UsageError(
             Fault(

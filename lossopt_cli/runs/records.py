@@ -23,6 +23,7 @@ NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "problem": str,
     "setting": str,
 }
+LOSS = "loss"  # recorded by every run, and of one meaning only where the loss is one
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ class Record:
         return self.result.get("role")
 
     @property
+    def tuned(self) -> tuple[str, ...]:
+        """The settings, by config key, that a sweep tunes as it does the learning rate."""
+        return tuple(self.result.get("tuned") or ())
+
+    @property
     def seed(self) -> int:
         return self.result["seed"]
 
@@ -114,12 +120,15 @@ class Record:
         return self.metrics.get(split, {}).get(metric)
 
     def at_start(self, metric: str, split: str) -> float | None:
-        """At step 0; what guessing scores where that was not recorded."""
-        found = self.result["initial"].get(split, {}).get(metric)
-        return self.guessing(metric, split) if found is None else found
+        """At step 0; where that was not recorded of this split, of another one, else what guessing scores."""
+        initial = self.result["initial"]
+        found = [initial.get(name, {}).get(metric) for name in (split, *initial)]
+        return next((value for value in found if value is not None), self.guessing(metric, split))
 
     def guessing(self, metric: str, split: str) -> float | None:
-        return (self.result.get("guessing") or {}).get(split, {}).get(metric)
+        """What is had without a model."""
+        guessing = self.result.get("guessing") or {}
+        return guessing.get(LOSS) if metric == LOSS else guessing.get(split, {}).get(metric)
 
     def score(self, metric: str, split: str) -> float | None:
         """`value`, and of a lost trial the value at step 0."""

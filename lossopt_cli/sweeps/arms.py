@@ -1,26 +1,27 @@
-"""The arms of a sweep: every combination of its axes as a resolved config that lacks only a learning rate and a seed."""
+"""The arms of a sweep: every combination of its axes, as a resolved config that lacks a learning rate and a seed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from lossopt_cli.catalogue.lookup import find_setting, plain
 from lossopt_cli.catalogue.recipes import spell_value
+from lossopt_cli.catalogue.rows import NOTHING
 from lossopt_cli.config.choices import loss_tasks
 from lossopt_cli.config.layers import Places
 from lossopt_cli.config.messages import in_order
 from lossopt_cli.config.parts import NAMED
 from lossopt_cli.config.references import is_foreign, is_user_code
-from lossopt_cli.config.resolving import Resolved, complete, resolve_layers
+from lossopt_cli.config.resolving import Resolved, resolve_layers
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data import sources
 from lossopt_cli.data.problem import Problem
-from lossopt_cli.data.trial import Trial, has_user_code
+from lossopt_cli.data.trial import Trial, completed, has_user_code
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.fingerprint import canonical
-from lossopt_cli.sweeps.axes import RATE, Axes, axis_layer, choices, named_part
+from lossopt_cli.sweeps.axes import RATE, Axes, RateAxis, axis_layer, choices, named_part
 from lossopt_cli.sweeps.naming import brief
 from lossopt_cli.sweeps.ranges import Rates, rates_of
 
@@ -34,7 +35,8 @@ class Arm:
     """config: resolved and complete; its learning rate and its seed are still to be put in.
 
     recipe: `loss+optimizer` as folders have it, without the settings that are tuned; tuned: those, by dotted key, which
-    are chosen as the learning rate is. code: the fingerprints of the user's code in it.
+    are chosen as the learning rate is. code: the fingerprints of the user's code in it. scale: what a search found;
+    chosen: the rate that validation chose.
     """
 
     config: Config
@@ -42,6 +44,13 @@ class Arm:
     recipe: str
     tuned: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+    scale: float | None = None
+    chosen: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for the same arm, whatever its rates."""
+        return canonical({"config": self.config.model_dump(), "tuned": sorted(self.tuned)})
 
     @property
     def label(self) -> str:
@@ -68,10 +77,16 @@ class Arm:
 
 @dataclass
 class Problems:
-    """The problems of a sweep, each loaded once. announce: told what takes long."""
+    """The problems of a sweep, each loaded once. announce: told what takes long, and what was chosen, once."""
 
     announce: Callable[[str], None]
     loaded: dict[str, Problem] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def tell(self, text: str) -> None:
+        if text not in self.told:
+            self.told.add(text)
+            self.announce(text)
 
     def of(self, config: Config) -> Problem:
         """UsageError where data and loss do not go together."""
@@ -84,11 +99,11 @@ class Problems:
 
     def _load(self, config: Config, tasks: Sequence | None) -> Problem:
         if not is_user_code(config.data.name):
-            return sources.load(config.data, tasks, config.train.seed, self.announce)
+            return sources.load(config.data, tasks, config.train.seed, self.tell)
         from lossopt_cli.training.assembly import load_problem
         from lossopt_cli.training.building import user_parts
 
-        return load_problem(config, user_parts(config, Path.cwd()), self.announce)
+        return load_problem(config, user_parts(config, Path.cwd()), self.tell)
 
 
 def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
@@ -99,6 +114,8 @@ def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
     for chosen, tuned, rates in _combinations(axes):
         try:
             resolved = resolve_layers([*axes.below, axis_layer(chosen), axes.above])
+            for note in resolved.notes:
+                problems.tell(note)
             origin = resolved.origins.get("data.name", "")
             if origin.startswith("chosen because"):
                 chosen_data.setdefault(resolved.config.data.name, resolved.config.loss.name)
@@ -106,7 +123,7 @@ def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
         except UsageError as error:
             faults += error.faults
             continue
-        found.setdefault(canonical({"config": arm.config.model_dump(), "tuned": sorted(arm.tuned)}), arm)
+        found.setdefault(arm.key, arm)
     if len(chosen_data) > 1:
         told = "; ".join(f"{loss} {data}" for data, loss in chosen_data.items())
         faults.append(
@@ -167,19 +184,30 @@ def _is_tuned(section: str, name: str, key: str, value: Any) -> bool:
     return all(isinstance(item, list) for item in value) if takes_list else True
 
 
-def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[str, tuple[Any, Places]]) -> Rates:
-    """What --lr says, of this recipe rather than of all; else the recipe's own rates, else those of the config's axis,
-    else the rate that the config gives, else to be found."""
-    config = resolved.config
+def rates_spoken(axes: Axes, config: Config) -> Rates | None:
+    """What --lr, or the config's axis of rates, says of this recipe: --lr first, and what speaks of it alone."""
+    spoken = _spoken(axes, config)
+    return spoken[-1].rates if spoken else None
+
+
+def _spoken(axes: Axes, config: Config) -> list[RateAxis]:
+    """The strongest last."""
     spoken = [axis for axis in axes.rates if axis.of is None or _means(axis.of, config)]
-    spoken.sort(key=lambda axis: (axis.place == "--lr", axis.of is not None))
-    if own is not None and not (spoken and spoken[-1].place == "--lr"):
+    return sorted(spoken, key=lambda axis: (axis.place == "--lr", axis.of is not None))
+
+
+def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[str, tuple[Any, Places]]) -> Rates:
+    """What --lr says; else the recipe's own rates, else those of the config's axis, else the rate that the config
+    gives, else to be found."""
+    config = resolved.config
+    spoken = _spoken(axes, config)
+    by_flag = bool(spoken) and spoken[-1].place == "--lr"
+    if own is not None and not by_flag:
         return own
     if own is not None and chosen["optimizer"][1].place == "--opt":
-        what = f"{config.optimizer.name} has a learning rate of its own, and --lr gives another"
-        raise UsageError(
-            Fault(what, "--lr", "one of them", f"--lr {config.optimizer.name}=RATES speaks of one optimizer")
-        )
+        name = config.optimizer.name
+        what = f"{name} has a learning rate of its own, and --lr gives another"
+        raise UsageError(Fault(what, "--lr", "one of them", f"--lr NAME=RATES, for one optimizer, leaves {name} alone"))
     if spoken:
         return spoken[-1].rates
     if resolved.origins.get(RATE, "default") != "default":
@@ -188,39 +216,53 @@ def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[st
 
 
 def _means(name: str, config: Config) -> bool:
-    """Whether `sgd`, `sgd_momentum=0.9` or `mse+sgd` speaks of this recipe."""
+    """Whether `sgd`, `sgd:momentum=0.9` or `mse+sgd` speaks of this recipe."""
     loss, plus, optimizer = name.rpartition("+")
-    spelled = (config.optimizer.name, brief("optimizer", config.optimizer))
-    of_loss = not plus or (
-        config.loss is not None and plain(loss) in map(plain, (config.loss.name, brief("loss", config.loss)))
-    )
-    return of_loss and plain(optimizer) in map(plain, spelled)
+    return _is_named(optimizer, "optimizer", config) and (not plus or _is_named(loss, "loss", config))
+
+
+def _is_named(name: str, section: str, config: Config) -> bool:
+    part = getattr(config, section)
+    return part is not None and plain(name) in map(plain, (part.name, brief(section, part)))
 
 
 def _arm(resolved: Resolved, tuned: Mapping[str, Any], rates: Rates, problems: Problems) -> Arm:
-    code: Mapping[str, str] = {}
-    if has_user_code(resolved.config):
-        from lossopt_cli.training.assembly import assemble
-
-        assembled = assemble(resolved, problems.announce)
-        objects = assembled.built.built.user.objects.values()
-        config, code = assembled.trial.config, {obj.reference: obj.fingerprint for obj in objects}
-    else:
+    if not has_user_code(resolved.config):
         problem = problems.of(resolved.config)
-        config = complete(resolved, problem.task, problem.inputs.kind).config
-    config = config.model_copy(update={"sweep": None})
+        return replace(arm_of(completed(resolved, problem, problems.tell), tuned), rates=rates)
+    from lossopt_cli.training.assembly import assemble
+
+    assembled = assemble(resolved, problems.tell)
+    if assembled.built.built.learning_rate is None:
+        rates = Rates((None,))
+    return replace(arm_of(assembled.trial.config, tuned), rates=rates)
+
+
+def arm_of(config: Config, tuned: Mapping[str, Any] = NOTHING) -> Arm:
+    """The arm that this complete config is a trial of; its rates are to be found."""
     settings = {key: value for key, value in config.optimizer.settings.items() if key != LEARNING_RATE}
     bare = config.model_copy(
         update={
             "optimizer": config.optimizer.model_copy(update={"settings": settings}),
             "train": config.train.model_copy(update={"seed": 0}),
+            "sweep": None,
         }
     )
-    recipe = f"{brief('loss', bare.loss)}+{brief('optimizer', bare.optimizer, without=tuned)}"
-    return Arm(bare, rates, recipe, dict(tuned), dict(code))
+    recipe = f"{brief('loss', bare.loss, tuned)}+{brief('optimizer', bare.optimizer, tuned)}"
+    return Arm(bare, Rates(), recipe, dict(tuned), _code_of(bare))
 
 
 def trial_of(arm: Arm, rate: float | None, seed: int, problems: Problems) -> Trial:
     """The trial of an arm at a learning rate and a seed."""
     config = arm.at(rate, seed)
     return Trial.of(config, problems.of(config), arm.code)
+
+
+def _code_of(config: Config) -> dict[str, str]:
+    """The fingerprints of the user's code in the config, by reference."""
+    if not has_user_code(config):
+        return {}
+    from lossopt_cli.training.building import user_parts
+
+    objects = user_parts(config, Path.cwd()).objects
+    return {obj.reference: obj.fingerprint for obj in objects.values()}

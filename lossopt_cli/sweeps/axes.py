@@ -1,6 +1,6 @@
 """The axes of a sweep, from flags and from the `sweep:` of a config: what is varied, and what stays the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,47 +52,46 @@ class RateAxis:
 
 @dataclass(frozen=True)
 class Axes:
-    """below, above: what is the same in every trial, under and over the axes. seeds: the first and how many, or None
-    where they are not said; rates: the later ones win."""
+    """below, above: what is the same in every trial, under and over the axes. rates: the later ones win. seeds: None
+    where only their number is said; seeds_said: whether either was."""
 
     below: tuple[Layer, ...]
     axes: tuple[Axis, ...]
     above: Layer
     rates: tuple[RateAxis, ...]
     seeds: Sequence[int] | None
-    seed_count: int = SEEDS
-
-    @property
-    def named(self) -> set[str]:
-        return {axis.key for axis in self.axes}
-
-    @property
-    def faults(self) -> list[Fault]:
-        return [fault for layer in (*self.below, self.above) for fault in layer.faults]
+    seed_count: int
+    first_seed: int
+    seeds_said: bool
 
 
-def axes_of(asked: Asked, environ: Mapping[str, str]) -> Axes:
-    """The axes of config and flags, flags before the config. UsageError with every fault in them."""
-    file = layers.file_layer(asked.config) if asked.config is not None else Layer()
-    in_file = {key.removeprefix("sweep."): file.given.pop(key) for key in list(file.given) if key.startswith("sweep.")}
+def axes_of(asked: Asked, environ: Mapping[str, str], base: Layer | None = None) -> Axes:
+    """The axes of config and flags, flags before the config. UsageError with every fault in them.
+
+    base: stands in the place of a config file."""
+    has_base = base is not None or asked.config is not None
+    file = base or (layers.file_layer(asked.config) if asked.config is not None else Layer())
+    in_file = {key.removeprefix("sweep."): item for key, item in file.given.items() if key.startswith("sweep.")}
+    file = Layer({key: item for key, item in file.given.items() if not key.startswith("sweep.")}, file.faults)
     work = _Work()
     constant = work.flags(asked.flags)
     above = work.sets(asked.sets)
     work.file(in_file)
     below = (file, layers.environment_layer(environ), layers.command_line_layer(constant, ()))
+    given = {key: item for layer in (*below, above) for key, item in layer.given.items()}
+    if not has_base and "train.epochs" not in given.keys() | work.axes.keys():
+        file.given["train.epochs"] = Given(EPOCHS, "default of a sweep", "train.epochs", Path.cwd())
+    if not {"loss", "optimizer"} & work.axes.keys() and not {"loss.name", "optimizer.name"} & given.keys():
+        work.axes["optimizer"] = Axis("optimizer", OPTIMIZERS, Places("default of a sweep", "--opt", Path.cwd()))
     rates = work.rates(asked.rates, in_file.get(LEARNING_RATE))
     seeds, count = work.seeds(asked, in_file)
-    given = {key for layer in (*below, above) for key in layer.given}
-    axes = list(work.axes.values())
-    if asked.config is None and "train.epochs" not in given | set(work.axes):
-        below[0].given["train.epochs"] = Given(EPOCHS, "default of a sweep", "train.epochs", Path.cwd())
-    if not {"loss", "optimizer"} & set(work.axes) and not {"loss.name", "optimizer.name"} & given:
-        axes.append(Axis("optimizer", OPTIMIZERS, Places("default of a sweep", "--opt", Path.cwd())))
-    found = Axes(below, tuple(_in_order(axes)), above, rates, seeds, count)
-    faults = [*found.faults, *work.faults]
+    faults = [fault for layer in (*below, above) for fault in layer.faults] + work.faults
     if faults:
         raise UsageError(*in_order(faults))
-    return found
+    first = given["train.seed"].value if "train.seed" in given else 0
+    first = first if isinstance(first, int) else 0
+    axes = _in_order(work.axes.values())
+    return Axes(below, tuple(axes), above, rates, seeds, count or SEEDS, first, seeds is not None or count is not None)
 
 
 def choices(axes: Axes) -> Iterator[dict[str, tuple[Any, Places]]]:
@@ -123,7 +122,7 @@ def named_part(value: Any) -> tuple[str, dict[str, Any]]:
     return name, {**settings, **{key: item for key, item in value.items() if key != "name"}}
 
 
-def _in_order(axes: Sequence[Axis]) -> list[Axis]:
+def _in_order(axes: Iterable[Axis]) -> list[Axis]:
     """data, model, loss, optimizer, schedule, then other keys as they came."""
     order = {part: place for place, part in enumerate(PARTS)}
     return sorted(axes, key=lambda axis: order.get(axis.key, len(order)))
@@ -198,21 +197,21 @@ class _Work:
             found.append(self._rates(of or None, value, "--lr"))
         return tuple(axis for axis in found if axis is not None)
 
-    def seeds(self, asked: Asked, in_file: Mapping[str, Given]) -> tuple[Sequence[int] | None, int]:
-        """(the seeds, or None where only their number is said; their number)"""
+    def seeds(self, asked: Asked, in_file: Mapping[str, Given]) -> tuple[Sequence[int] | None, int | None]:
+        """(the seeds, their number), each None where it is not said."""
         if asked.seeds is not None and asked.seed is not None:
             self.faults.append(Fault("--seeds and --seed both say which seeds", "--seeds", "one of them"))
-            return None, SEEDS
+            return None, None
         said = [(asked.seeds, "--seeds", True), (asked.seed, "--seed", False)]
         said += [(item.value, item.place, key == "seeds") for key in SEED_AXES if (item := in_file.get(key))]
         value, place, counts = next((item for item in said if item[0] is not None), (None, "", True))
         if value is None:
-            return None, SEEDS
+            return None, None
         try:
             numbers = whole_numbers(value, place, "number of seeds" if counts else "seed")
         except UsageError as error:
             self.faults += error.faults
-            return None, SEEDS
+            return None, None
         if not counts or len(numbers) > 1 or isinstance(value, list):
             return numbers, len(numbers)
         if numbers[0] < 1:

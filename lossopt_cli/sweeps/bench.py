@@ -29,8 +29,8 @@ class Bench:
     problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
 
     def train(self, share: Share, stopping: Stopping) -> None:
-        """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others: they
-        are trained again without it. Raises the signal that `stopping` has caught."""
+        """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
+        they are trained again without it. Raises the signal that `stopping` has caught."""
         try:
             self._together(share.cells, stopping)
         except LossoptError as error:

@@ -14,7 +14,7 @@ from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.records import Record
 from lossopt_cli.sweeps.arms import Arm, Problems
 from lossopt_cli.sweeps.cells import Cell, Role, cells_of
-from lossopt_cli.sweeps.ranges import rounded
+from lossopt_cli.sweeps.ranges import Rates, rounded
 from lossopt_cli.sweeps.rates import POINTS, SEARCHED, TUNING_SEEDS, WIDENINGS, best_of, grid_around, scale_of
 from lossopt_cli.sweeps.shares import Ended
 
@@ -34,6 +34,16 @@ class Protocol:
     report: Sequence[int] = ()
     default: bool = False
     widenings: int = 0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """seeds: of the report. confirm: how many fresh seeds the chosen rate of a given grid gets. extend: whether further
+    rates are tried where the best is at an end."""
+
+    seeds: Sequence[int]
+    confirm: int = 0
+    extend: bool = False
 
 
 @dataclass
@@ -62,6 +72,16 @@ class Candidate:
     @property
     def name(self) -> str:
         return self.arms[0].recipe
+
+    def known(self) -> list[Arm]:
+        """Its arms with what came out so far; rates that were given, and widened since, as they are now."""
+        found = []
+        for place, arm in enumerate(self.arms):
+            given = not arm.rates.searched and place < len(self.rates)
+            rates = Rates(self.rates[place]) if given else arm.rates
+            rate = self.chosen[1] if self.chosen and self.chosen[0] == place else None
+            found.append(replace(arm, rates=rates, scale=self.scale, chosen=rate))
+        return found
 
     @property
     def to_come(self) -> int:
@@ -137,9 +157,9 @@ def _shortened(arm: Arm, problems: Problems) -> Arm:
     return replace(arm, config=config)
 
 
-def candidates_of(arms: Iterable[Arm], seeds: Sequence[int], confirm: int, problems: Problems) -> list[Candidate]:
-    """One for each recipe. Where the rate is to be found it is chosen with seeds of its own, and then the chosen and the
-    default rate get `seeds`; else every rate gets them, and the chosen one `confirm` fresh ones.
+def candidates_of(arms: Iterable[Arm], wishes: Wishes, problems: Problems) -> list[Candidate]:
+    """One for each recipe. Where the rate is to be found it is chosen with seeds of its own, and then the chosen and
+    the default rate get the seeds asked for; else every rate gets them, and the chosen one `confirm` fresh ones.
 
     UsageError where a rate is to be chosen and there are no validation data."""
     recipes: dict[str, list[Arm]] = {}
@@ -149,24 +169,27 @@ def candidates_of(arms: Iterable[Arm], seeds: Sequence[int], confirm: int, probl
             section, _, setting = key.partition(".")
             config[section].pop(setting)
         recipes.setdefault(canonical({"config": config, "auto": arm.rates.auto}), []).append(arm)
-    return [_candidate(tuple(variants), seeds, confirm, problems) for variants in recipes.values()]
+    return [_candidate(tuple(variants), wishes, problems) for variants in recipes.values()]
 
 
-def _candidate(arms: tuple[Arm, ...], seeds: Sequence[int], confirm: int, problems: Problems) -> Candidate:
+def _candidate(arms: tuple[Arm, ...], wishes: Wishes, problems: Problems) -> Candidate:
     config = arms[0].config
     problem = problems.of(config)
     metric = config.train.metric or default_metric(problem.task)
     view = View(metric, is_higher_better(metric), "validation" if len(problem.validation) else "train")
     many = len(arms) > 1 or any(arm.rates.searched or len(arm.rates.values) > 1 for arm in arms)
-    chooses = arms[0].rates.auto or (confirm and many)
+    chooses = arms[0].rates.auto or ((wishes.confirm or wishes.extend) and many)
     if chooses and not len(problem.validation):
         remedy = "--lr RATES without --confirm, or --set data.split=[0.7,0.2,0.1]"
         raise UsageError(Fault("no validation data to choose a learning rate by", "data.split", remedy=remedy))
+    seeds = wishes.seeds
     if arms[0].rates.auto:
-        protocol = Protocol(_apart(seeds), "tuning", seeds, default=True, widenings=WIDENINGS)
+        widenings = WIDENINGS * (2 if wishes.extend else 1)
+        protocol = Protocol(_apart(seeds), "tuning", seeds, default=True, widenings=widenings)
     else:
-        protocol = Protocol(seeds, None, range(max(seeds) + 1, max(seeds) + 1 + confirm))
-    return Candidate(arms, protocol, view)
+        fresh = range(max(seeds) + 1, max(seeds) + 1 + wishes.confirm)
+        protocol = Protocol(seeds, None, fresh, widenings=WIDENINGS if wishes.extend and many else 0)
+    return Candidate(arms, protocol, view, scale=arms[0].scale)
 
 
 def _apart(seeds: Sequence[int]) -> range:

@@ -16,7 +16,8 @@ MANY, TOO_MANY = 10_000, 1_000_000
 @dataclass(frozen=True)
 class Cell:
     """A trial of a sweep. name: of its folder. recipe: as the screen calls it. role: what its numbers are for, None
-    where every rate got every seed; those of a search are not written. tuned: the settings that are chosen as the learning rate is, by dotted key."""
+    where every rate got every seed; those of a search are not written. tuned: the settings that are chosen as the
+    learning rate is, by dotted key."""
 
     trial: Trial
     name: str

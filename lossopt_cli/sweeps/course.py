@@ -58,7 +58,7 @@ class Course:
     @property
     def records(self) -> Iterable[Record]:
         """The finished trials of this sweep."""
-        return [self.folder.found[trial] for trial in self.cells if trial in self.folder.finished]
+        return [self.folder.finished[trial] for trial in self.cells if trial in self.folder.finished]
 
     def _advance(self, place: int) -> list[Cell]:
         """Moves a candidate on until it needs cells that are not there; those of them that nobody asked for before."""

@@ -40,8 +40,8 @@ class _Worker:
 
 
 class Crew:
-    """`count` processes that train shares; on a GPU one. Enter it to have the fork server begin to import; the processes
-    are started with the first shares, and ended with the block, at once."""
+    """`count` processes that train shares; on a GPU one. Enter it to have the fork server begin to import; the
+    processes are started with the first shares, and ended with the block, at once."""
 
     def __init__(self, count: int, workplace: Workplace, device: str):
         self.count, self.workplace, self.device = count, workplace, device

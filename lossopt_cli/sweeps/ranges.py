@@ -25,9 +25,11 @@ WHOLE_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 
 @dataclass(frozen=True)
 class Rates:
-    """Learning rates in rising order; relative: factors of the recipe's own scale; none at all: to be found (auto)."""
+    """Learning rates in rising order; relative: factors of the recipe's own scale; none at all: to be found (auto).
 
-    values: tuple[float, ...] = ()
+    A rate that is None is the optimizer's own, which nothing sets."""
+
+    values: tuple[float | None, ...] = ()
     relative: bool = False
 
     @property

@@ -1,12 +1,15 @@
 """What travels between the driver of a sweep and those who train: plain data, without torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.records import reported
 from lossopt_cli.sweeps.cells import Cell
+
+SMALLEST, LARGEST = 8, 256
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,24 @@ def judged_value(result: Mapping[str, Any]) -> float | None:
     return (metrics.get("validation") or metrics.get("train") or {}).get(result["metric"])
 
 
-def shares_of(cells: Sequence[Cell]) -> list[Share]:
-    """One cell a share."""
-    return [Share((cell,)) for cell in cells]
+def shares_of(cells: Iterable[Cell], workers: int) -> list[Share]:
+    """Cells of one kind together, in about as many shares as there are workers; none needlessly small, for what cells
+    have in common is built once a share, and none so large that a death costs much."""
+    kinds: dict[str, list[Cell]] = {}
+    for cell in cells:
+        kinds.setdefault(kind_of(cell), []).append(cell)
+    shares = []
+    for alike in kinds.values():
+        count = max(1, min(workers, len(alike) // SMALLEST), -(-len(alike) // LARGEST))
+        shares += [Share(tuple(alike[first::count])) for first in range(count)]
+    return shares
+
+
+def kind_of(cell: Cell) -> str:
+    """Equal for cells whose step is one computation: what differs is the learning rate, its schedule and the seed (where
+    the seed draws the split, not that)."""
+    config = cell.trial.config.model_dump()
+    seed = config["train"].pop("seed")
+    config["optimizer"].pop("learning_rate", None)
+    config["schedule"] = None
+    return canonical({"config": config, "split": seed if config["data"]["split_seed"] == "seed" else None})

@@ -180,7 +180,8 @@ def _optimizer(part: Part, user: UserParts, model: keras.Model):
         return rate, None, TorchRule(made, layout), layout
     if isinstance(made, KerasOptimizer):
         again = lambda: _resolved(part, user, part.settings.get("learning_rate"))[0].optimizer  # noqa: E731
-        return rate, again, KerasRule(made.optimizer, layout, variables), layout
+        watch = partial(remembered, [user["optimizer"]])
+        return rate, again, KerasRule(made.optimizer, layout, variables, watch), layout
     settings = _typed(made, part.settings)
     optimizer = partial(getattr(keras.optimizers, made.class_name), **settings)
     plain = settings.get("epsilon") and not any(settings.get(key) for key in NOT_FUSED)

@@ -1,5 +1,6 @@
 """A trained model back from the folder of its run: the network of its config with the weights that the run reports."""
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import read_out
 from lossopt_cli.training.user_code import Running
 
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError)  # what h5py, zipfile and Keras raise of a damaged file
+# What zipfile, h5py and Keras raise of a file that is damaged or of another model.
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)

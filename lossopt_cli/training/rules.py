@@ -7,7 +7,7 @@ read a tensor as a whole (Adafactor, Lamb, Muon, clipping by norm) see the tenso
 
 import math
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import keras
@@ -119,7 +119,16 @@ class KerasRule:
 
     note = None
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, layout: Layout, variables: Sequence[keras.Variable]):
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        layout: Layout,
+        variables: Sequence[keras.Variable],
+        remembered: Callable[[keras.optimizers.Optimizer], object] = lambda optimizer: None,
+    ):
+        """remembered: what an optimizer of the user's keeps in plain Python; an update that changes it is not
+        recorded."""
+        self.remembered = remembered
         self.optimizer = without_foreach(optimizer)
         self.optimizer.loss_scale_factor = None  # gradients come of the loss itself
         self.flat = is_elementwise(self.optimizer, variables)
@@ -165,7 +174,9 @@ class KerasRule:
         examples = [[*self._split(weights), *self._split(draw * scale), *slots] for scale in (1.0, 1e-3)]
         try:
             with torch.no_grad():
-                self.recorded = verified(traced(self._function, examples[0]), self._function, examples)
+                before = self.remembered(self.optimizer)
+                recorded = verified(traced(self._function, examples[0]), self._function, examples)
+            self.recorded = recorded if self.remembered(self.optimizer) == before else None
         except Untraceable:
             self.recorded = None
 

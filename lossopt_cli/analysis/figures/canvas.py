@@ -1,7 +1,7 @@
 """Pictures drawn to a file with matplotlib, which is imported when something is drawn (without pyplot: it costs time
 and keeps state)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from textwrap import wrap
@@ -18,7 +18,6 @@ HEAVY = 5000  # points; a longer faint line is a bitmap in PDF and SVG
 SIGNS: Mapping[str, Mapping[str, Any]] = {
     "lost": {"marker": "X", "s": 3.4, "linewidths": 0.6, "edgecolors": "white"},
     "chosen": {"marker": "o", "s": 5.2, "linewidths": 1.4},
-    "default": {"marker": "D", "s": 3.2, "linewidths": 1.2},
 }
 
 
@@ -67,23 +66,36 @@ def _draw_chart(figure: Any, chart: Chart, style: Style) -> float:
     """All panels and one legend below them; the height that this takes, in inches."""
     columns = max(1, min(chart.columns, len(chart.panels), int(style.width / style.narrowest)))
     rows = ceil(len(chart.panels) / columns)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, chart.panels, strict=False):
         together = [other for other in chart.panels if panel.row and other.row == panel.row]
         _draw_panel(axis, panel, y_limits(panel, together), style)
-    for axis in list(axes)[len(chart.panels) :]:
+    for axis in axes[len(chart.panels) :]:
         axis.remove()
+    _once(axes, chart.panels, columns)
     below = _legend(figure, style)
     squeezed = 0.72 if rows > 2 else 1.0 if columns > 1 or rows > 1 else 1.15
     return rows * style.panel * squeezed + below
 
 
+def _once(axes: Sequence[Any], panels: Sequence[Panel], columns: int) -> None:
+    """Labels that the panel to the left or below has, too, are left out, and the numbers of a scale that is shared."""
+    for place, panel in enumerate(panels):
+        if place % columns and panels[place - 1].y_label == panel.y_label:
+            axes[place].set_ylabel("")
+            axes[place].tick_params(labelleft=not (panel.row and panels[place - 1].row == panel.row))
+        below = panels[place + columns] if place + columns < len(panels) else None
+        if below is not None and below.x_label == panel.x_label:
+            axes[place].set_xlabel("")
+
+
 def _legend(figure: Any, style: Style) -> float:
-    """Every label once, below the panels, in as many columns as fit; its height in inches."""
+    """Every label that is no panel's title, once, below the panels, in as many columns as fit; its height in inches."""
     found = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
+            if label != axis.get_title(loc="left"):
+                found.setdefault(label, handle)
     if not found:
         return 0.0
     widest = max(map(len, found)) + 7
@@ -101,25 +113,15 @@ def _draw_panel(axis: Any, panel: Panel, limits: tuple[float, float], style: Sty
         low, high, label = panel.shade
         axis.axvspan(low, high, color="#E9E4D0", linewidth=0, zorder=0, label=label)
     if panel.level:
-        axis.axhline(panel.level[0], color=QUIET, linewidth=0.5 * style.stroke, linestyle=(0, (1, 2)), zorder=1)
-        axis.annotate(
-            panel.level[1],
-            (1.0, panel.level[0]),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=0.85 * style.size,
-            color=QUIET,
-        )
+        dotted = {"color": QUIET, "linewidth": 0.6 * style.stroke, "linestyle": (0, (1, 1.5)), "zorder": 1}
+        axis.axhline(panel.level[0], label=panel.level[1], **dotted)
     for line in panel.lines:
         _draw_line(axis, line, style)
     for mark in panel.marks:
         look = dict(SIGNS[mark.sign])
         look["s"] = (look["s"] * style.stroke) ** 2
         look["linewidths"] *= 0.6 * style.stroke
-        filled = {"c": mark.look.colour} if mark.sign == "lost" else {"c": "none", "edgecolors": INK}
+        filled = {"c": INK} if mark.sign == "lost" else {"c": "none", "edgecolors": INK}
         axis.scatter([mark.x], [mark.y], label=mark.label, zorder=6, clip_on=False, **look | filled)
     _dress(axis, panel, limits)
 
@@ -140,8 +142,10 @@ def _dress(axis: Any, panel: Panel, limits: tuple[float, float]) -> None:
         axis.axhline(0.0, **lines)
     if panel.zero and axis.get_xlim()[0] < 0.0:
         axis.axvline(0.0, **lines)
-    if panel.reference is not None:
-        axis.axvline(panel.reference, **lines)
+    if panel.upright is not None:
+        axis.axvline(panel.upright[0], label=panel.upright[1], **lines | {"linestyle": (0, (3, 2))})
+    if panel.x_ticks is None and not panel.log_x and all((line.x % 1.0 == 0.0).all() for line in panel.lines):
+        axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _draw_line(axis: Any, line: Line, style: Style) -> None:
@@ -152,24 +156,25 @@ def _draw_line(axis: Any, line: Line, style: Style) -> None:
     if line.kind in ("rates", "dot"):
         bars = None if line.low is None else np.abs(np.stack([line.y - line.low, line.high - line.y]))
         apart = {"linestyle": "none"} if line.kind == "dot" else {}
-        ends = {"elinewidth": 0.6 * style.stroke, "capsize": style.stroke}
+        ends = {"elinewidth": 0.45 * style.stroke, "capsize": style.stroke}
         axis.errorbar(line.x, line.y, bars, **look | marker | apart | ends)
         return
     if line.low is not None:
         axis.fill_between(line.x, line.low, line.high, color=line.look.colour, alpha=0.16, linewidth=0, zorder=2)
     if line.kind == "mean" and np.isfinite(line.y).sum() < 2:
         look |= marker
-    axis.plot(line.x, line.y, **look | _strokes(style)[line.kind], rasterized=len(line.x) > HEAVY)
+    axis.plot(line.x, line.y, **look | _strokes(line, style), rasterized=len(line.x) > HEAVY)
 
 
-def _strokes(style: Style) -> Mapping[str, Mapping[str, Any]]:
+def _strokes(line: Line, style: Style) -> Mapping[str, Any]:
     """What tells the kinds of a line apart."""
-    return {
+    kinds: Mapping[str, Mapping[str, Any]] = {
         "mean": {},
         "seed": {"linewidth": 0.4 * style.stroke, "alpha": 0.5},
         "running": {"linewidth": 0.7 * style.stroke, "alpha": 0.8},
         "batches": {"linewidth": 0.3 * style.stroke, "alpha": 0.3},
         "seeds": {"linestyle": "none", "marker": ".", "markersize": 2.0 * style.stroke, "alpha": 0.5},
-        "staircase": {"drawstyle": "steps-post"},
+        "staircase": {"drawstyle": "steps-post", "linewidth": line.weight * style.stroke},
         "others": {"color": OTHERS, "linewidth": 0.5 * style.stroke, "zorder": 1.5},
     }
+    return kinds[line.kind]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from lossopt_cli.analysis import student
+from lossopt_cli.analysis import student, wording
 from lossopt_cli.analysis.comparison import RecipeResult
 from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel, limits_without_climbers
 from lossopt_cli.analysis.figures.reading import table_of
@@ -74,7 +74,7 @@ def curves(selection: Selection, records: Mapping[Path, Record], by: By = "epoch
     groups = [splits] if drawing.single else [(split,) for split in splits]
     panels = [drawing.panel(loss, group) for loss in (*losses, None) for group in groups]
     return Chart(
-        f"Loss and {metric} by {by}" if losses else f"{metric} by {by}",
+        f"Loss and {metric} by {by}" if losses else wording.capital(f"{metric} by {by}"),
         selection.caption(
             seeds_in_words([recipe.n for recipe in selection.recipes], "band", few=FEW_SEEDS),
             "" if losses else f"{len(selection.losses)} losses: too many for a panel each, so the metric alone",

@@ -1,9 +1,11 @@
 """How much better one recipe is than another, with the interval that decides whether that may be chance."""
 
+from dataclasses import replace
+
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.comparison import Difference
 from lossopt_cli.analysis.figures.picture import Forest, Span
-from lossopt_cli.analysis.figures.selection import Selection
+from lossopt_cli.analysis.figures.selection import Selection, counted
 from lossopt_cli.errors import Fault, UsageError
 
 MOST_PAIRS = 15  # of six recipes; of more, those with the best (or the baseline)
@@ -36,25 +38,32 @@ def differences(selection: Selection) -> Forest:
         )
     against = comparison.baseline or comparison.recipes[0].name
     few = len(pairs) <= MOST_PAIRS
-    spans = [_span(comparison.split, pair) for pair in pairs if few or against in (pair.a, pair.b)]
-    counts = sorted({pair.n for pair in pairs})
-    seeds = wording.span([str(counts[0]), wording.counted(counts[-1], "common seed")])
+    if few:
+        better_first = [pair if pair.value >= 0.0 else turned(pair) for pair in pairs]
+        spans = [_span(pair, f"{pair.a} over {pair.b}") for pair in better_first]
+    else:
+        of_one = [pair if pair.a == against else turned(pair) for pair in pairs if against in (pair.a, pair.b)]
+        spans = [_span(pair, f"over {pair.b}") for pair in of_one]
+    seeds = counted([pair.n for pair in pairs], "common seed")
     level = f"{100.0 * pairs[0].confidence:.4g} % ({wording.counted(comparison.protocol.pairs, 'pair')} compared)"
     return Forest(
         f"Differences in {comparison.split} {comparison.metric}",
         selection.caption(
             f"{seeds}; bars: paired t interval of the difference at {level}; what crosses 0 may be as good",
-            "" if few else f"only the pairs with {against}; --recipes with at most 6 shows all of theirs",
+            "" if few else f"only the pairs with {against}; with six recipes or fewer (--recipes) all",
         ),
-        f"better by ({comparison.metric})",
+        f"better by ({comparison.metric})" if few else f"{against} is better by ({comparison.metric})",
         tuple(spans),
         "different",
         "may be as good, or too little to judge",
     )
 
 
-def _span(split: str, pair: Difference) -> Span:
-    """Turned so that the better one stands first and the value is not negative."""
-    if pair.value < 0.0:
-        return Span(f"{pair.b} over {pair.a}", -pair.value, -pair.high, -pair.low, pair.different)
-    return Span(f"{pair.a} over {pair.b}", pair.value, pair.low, pair.high, pair.different)
+def turned(pair: Difference) -> Difference:
+    """b against a."""
+    low, high = (None if end is None else -end for end in (pair.high, pair.low))
+    return replace(pair, a=pair.b, b=pair.a, value=-pair.value, low=low, high=high)
+
+
+def _span(pair: Difference, label: str) -> Span:
+    return Span(label, pair.value, pair.low, pair.high, pair.different)

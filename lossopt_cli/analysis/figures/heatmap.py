@@ -4,12 +4,15 @@ import numpy as np
 
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.columns import metric_places
-from lossopt_cli.analysis.comparison import RecipeResult
+from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.figures.picture import Grid
-from lossopt_cli.analysis.figures.selection import Selection
+from lossopt_cli.analysis.figures.selection import Selection, counted
 from lossopt_cli.errors import Fault, UsageError
 
-SAID = {"best": "best", "tied": "tied", "worse": "", "not_tuned": "not tuned", "lost": "lost"}
+SAID = {"best": "best", "tied": "tied", "worse": "", "not_tuned": "not tuned", "lost": ""}
+
+
+MOST = 144  # cells that can be read
 
 
 def heatmap(selection: Selection) -> Grid:
@@ -32,13 +35,12 @@ def heatmap(selection: Selection) -> Grid:
     texts = [["" for _ in columns] for _ in rows]
     for (loss, optimizer), recipe in cells.items():
         row, column = rows.index(loss), columns.index(optimizer)
-        texts[row][column] = _text(recipe, metric_places(comparison))
+        texts[row][column] = _text(comparison, recipe)
         if recipe.standing != "lost":
             values[row, column] = recipe.mean.value
-    counts = sorted({recipe.n for recipe in selection.recipes})
-    seeds = wording.span([str(counts[0]), wording.counted(counts[-1], "seed")])
+    seeds = counted([recipe.n for recipe in selection.recipes], "seed")
     return Grid(
-        f"{comparison.split} {comparison.metric} of loss and optimizer",
+        wording.capital(f"{comparison.split} {comparison.metric} by loss and optimizer"),
         selection.caption(f"mean of {seeds}, each recipe at its own learning rate; no band: see --kind differences"),
         rows,
         columns,
@@ -57,7 +59,8 @@ def across(recipe: RecipeResult) -> str:
     return "\n".join(part for part in (recipe.optimizer, recipe.schedule, *setting) if part)
 
 
-def _text(recipe: RecipeResult, places: int) -> str:
-    lost = f"{recipe.lost}/{recipe.n} lost" if recipe.lost else ""
-    said = lost if recipe.standing == "lost" else ", ".join(part for part in (SAID[recipe.standing], lost) if part)
-    return "\n".join(part for part in (wording.fixed(recipe.mean.value, places), said) if part)
+def _text(comparison: Comparison, recipe: RecipeResult) -> str:
+    """The mean; below it the standing, where the seeds allow one, and the lost seeds."""
+    judged = comparison.judged or recipe.standing == "not_tuned"
+    said = [SAID[recipe.standing] if judged else "", f"{recipe.lost}/{recipe.n} lost" if recipe.lost else ""]
+    return "\n".join([wording.fixed(recipe.mean.value, metric_places(comparison)), *filter(None, said)])

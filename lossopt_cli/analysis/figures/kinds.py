@@ -9,7 +9,8 @@ from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation
 from lossopt_cli.analysis.figures.curves import By, curves
 from lossopt_cli.analysis.figures.differences import differences
-from lossopt_cli.analysis.figures.heatmap import heatmap
+from lossopt_cli.analysis.figures.heatmap import MOST, heatmap
+from lossopt_cli.analysis.figures.looks import SHOWN
 from lossopt_cli.analysis.figures.losses import Losses, losses, shapes_of, shared_axis
 from lossopt_cli.analysis.figures.picture import Picture
 from lossopt_cli.analysis.figures.profile import profile_of
@@ -65,9 +66,8 @@ class Material:
             raise UsageError(Fault(f"there is no problem {wanted!r}", "--problem", expected))
         return self.problems[number - 1]
 
-    @property
-    def selection(self) -> Selection:
-        return selected(self.comparison, self.wanted.recipes)
+    def selection(self, most: int = SHOWN) -> Selection:
+        return selected(self.comparison, self.wanted.recipes, most)
 
     @property
     def by_folder(self) -> dict[Path, Record]:
@@ -95,11 +95,11 @@ class Kind:
 
 
 def _curves(material: Material) -> Picture:
-    return curves(material.selection, material.by_folder, material.wanted.by or "epoch")
+    return curves(material.selection(), material.by_folder, material.wanted.by or "epoch")
 
 
 def _steps(material: Material) -> Picture:
-    return steps(material.selection, "epoch" if material.wanted.by == "epoch" else "step")
+    return steps(material.selection(), "epoch" if material.wanted.by == "epoch" else "step")
 
 
 def _confusion(material: Material) -> Picture:
@@ -125,9 +125,9 @@ def _losses(material: Material) -> Picture:
 KINDS: Mapping[str, Kind] = {
     "curves": Kind("loss and metric over the training", _curves, chosen_by=True, by=("epoch", "step", "second")),
     "steps": Kind("the loss of every batch", _steps, by=("step", "epoch")),
-    "lr": Kind("the metric by learning rate", lambda material: rates(material.selection), chosen_by=True),
-    "heatmap": Kind("the metric by loss and optimizer", lambda material: heatmap(material.selection)),
-    "differences": Kind("which recipes differ, with intervals", lambda material: differences(material.selection)),
+    "lr": Kind("the metric by learning rate", lambda material: rates(material.selection()), chosen_by=True),
+    "heatmap": Kind("the metric by loss and optimizer", lambda material: heatmap(material.selection(MOST))),
+    "differences": Kind("which recipes differ, with intervals", lambda material: differences(material.selection())),
     "profile": Kind(
         "who is fast, over several problems",
         lambda material: profile_of(material.comparisons),
@@ -135,7 +135,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "losses": Kind("losses themselves: what an error costs, and how it pulls", _losses, of_runs=False),
     "confusion": Kind("which classes are taken for which", _confusion),
-    "tradeoff": Kind("the metric against training seconds", lambda material: tradeoff(material.selection)),
+    "tradeoff": Kind("the metric against training seconds", lambda material: tradeoff(material.selection())),
 }
 
 

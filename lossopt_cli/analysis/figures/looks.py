@@ -2,7 +2,7 @@
 
 The rule: a recipe's home is the place of its optimizer plus that of its loss in the catalogue, modulo the number of
 colours (what is not plainly in the catalogue takes a checksum of its spelling for its place). Where homes collide, the
-recipes choose in the order of their names, each the next colour that is free; when all are taken, the colours begin
+recipes choose in the order of their losses and optimizers, each the next colour that is free; when all are taken, the colours begin
 again with another dash and marker. All recipes of the comparison take part, shown or not, so that choosing some of
 them, or sorting them otherwise, changes no colour.
 """
@@ -28,13 +28,13 @@ def looks(recipes: Sequence[tuple[str, str, str]]) -> dict[str, Look]:
     """A look for each (name, loss, optimizer), by name, whatever the order of `recipes`."""
     taken: set[int] = set()
     found: dict[str, Look] = {}
-    for name, loss, optimizer in sorted(recipes):
+    for loss, optimizer, name in sorted((loss, optimizer, name) for name, loss, optimizer in recipes):
         home = (_place("loss", loss) + _place("optimizer", optimizer)) % len(COLOURS)
         look_round = len(taken) // len(COLOURS)
         places = (look_round * len(COLOURS) + (home + step) % len(COLOURS) for step in range(len(COLOURS)))
         place = next(place for place in places if place not in taken)
         taken.add(place)
-        found[name] = Look(COLOURS[place % len(COLOURS)], look_round, place)
+        found[name] = Look(COLOURS[place % len(COLOURS)], look_round, place + 3 * look_round)
     return found
 
 

@@ -103,7 +103,7 @@ def _panel(drawn: Mapping[str, Curve], axis: Axis, label: str, values: Mapping[s
         y_limits=ends,
         x_ticks=TICKS.get(axis),
         zero=True,
-        reference=1.0 if axis == "ratio" else None,
+        upright=(1.0, "") if axis == "ratio" else None,
     )
 
 

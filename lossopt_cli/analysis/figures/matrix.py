@@ -29,6 +29,11 @@ def draw_grid(figure: Any, grid: Grid, style: Style) -> float:
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
+    axis.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1.2)
+    axis.tick_params(which="minor", length=0)
+    axis.set_facecolor("#F2F2F2")
     middle = (low + high) / 2.0
     room = style.width * 72.0 * 0.62 / columns
     longest = max((len(line) for row in grid.texts for text in row for line in text.split("\n")), default=1)
@@ -47,7 +52,12 @@ def draw_grid(figure: Any, grid: Grid, style: Style) -> float:
     bar = figure.colorbar(shown, ax=axis, fraction=0.04, pad=0.02)
     bar.set_label(grid.scale)
     bar.outline.set_visible(False)
-    return max(style.panel, min(rows * 4.0 * style.size / 72.0, style.width) + 4.0 * style.size / 72.0)
+    return (rows * max(4.5, 2.0 + 1.3 * _lines(grid)) + 7.0) * style.size / 72.0
+
+
+def _lines(grid: Grid) -> int:
+    """Of the tallest cell."""
+    return max(text.count("\n") + 1 for row in grid.texts for text in row)
 
 
 def _fits(labels: tuple[str, ...], style: Style) -> bool:

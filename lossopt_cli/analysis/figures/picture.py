@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["mean", "seed", "running", "batches", "rates", "seeds", "staircase", "dot", "others"]
-Sign = Literal["lost", "chosen", "default"]
+Sign = Literal["lost", "chosen"]
 Limits = tuple[float, float]
 CLIMB = 0.5  # how far above its start a line is still drawn, as a share of how far the best came down
 
@@ -29,7 +29,8 @@ class Line:
 
     kind: mean: a line with its band; seed: one trial, thin; running: its running mean; batches: its every batch, faint;
     rates: points with error bars, joined; seeds: small points; staircase: y holds until the next x; dot: a point with
-    its error bar; others: a line to compare with, grey."""
+    its error bar; others: a line to compare with, grey. weight: of a staircase's stroke, so that one shows below the
+    other."""
 
     x: np.ndarray
     y: np.ndarray
@@ -38,6 +39,7 @@ class Line:
     kind: Kind = "mean"
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. loss: the only loss whose values are on the y axis, None for a metric. level: a horizontal
-    line and what it is. shade: from x to x, and what it is. Panels of one `row` word have the same y limits.
-    zero: whether 0 is drawn as a line, on both axes; reference: an x that is. x_limits, y_limits: None for what the
-    lines need."""
+    """One pair of axes. loss: the only loss whose values are on the y axis, None for a metric. level and upright: a y
+    and an x that are drawn as a line, and what they are; zero: whether 0 is, on both axes. shade: from x to x, and what
+    it is. Panels of one `row` word have the same y limits. x_limits, y_limits: None for what the lines need."""
 
     x_label: str
     y_label: str
@@ -68,7 +69,7 @@ class Panel:
     shade: tuple[float, float, str] | None = None
     log_x: bool = False
     zero: bool = False
-    reference: float | None = None
+    upright: tuple[float, str] | None = None
     row: str = ""
     x_limits: Limits | None = None
     y_limits: Limits | None = None
@@ -129,6 +130,11 @@ class Forest:
 Picture = Chart | Grid | Forest
 
 
+def columns_for(panels: int) -> int:
+    """At most three beside each other; four stand two by two."""
+    return 2 if panels == 4 else min(panels, 3)
+
+
 def limits_without_climbers(lines: Sequence[Line]) -> Limits | None:
     """For something to minimise: from the least to the start and half as far above it, where a line goes beyond that;
     None where none does. So one trial that diverges does not flatten all others."""
@@ -146,7 +152,7 @@ def y_limits(panel: Panel, together: Sequence[Panel] = ()) -> Limits:
     given = [other.y_limits for other in together or [panel] if other.y_limits is not None]
     if given:
         return min(low for low, _ in given), max(high for _, high in given)
-    values = [np.asarray(line.y) for other in together or [panel] for line in other.lines]
+    values = [np.asarray(part) for other in together or [panel] for line in other.lines for part in _needed(line)]
     values += [np.asarray([mark.y]) for other in together or [panel] for mark in other.marks]
     values += [np.asarray([other.level[0]]) for other in together or [panel] if other.level]
     every = np.concatenate(values) if values else np.zeros(0)
@@ -156,3 +162,9 @@ def y_limits(panel: Panel, together: Sequence[Panel] = ()) -> Limits:
     low, high = float(every.min()), float(every.max())
     room = 0.06 * (high - low or abs(high) or 1.0)
     return low - room, high + room
+
+
+def _needed(line: Line) -> list[np.ndarray]:
+    """A band may leave the picture, for with two or three seeds it is wide; the bar of a single point may not."""
+    bars = [line.low, line.high] if line.kind == "dot" else []
+    return [line.y, *(bar for bar in bars if bar is not None)]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from lossopt_cli.analysis import convergence, wording
+from lossopt_cli.analysis import convergence
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.figures.looks import SHOWN, looks
 from lossopt_cli.analysis.figures.picture import Chart, Line, Panel
+from lossopt_cli.analysis.figures.selection import counted
 from lossopt_cli.analysis.several import Across, across, times_of
 from lossopt_cli.errors import Fault, UsageError
 
@@ -25,14 +26,20 @@ def profile_of(comparisons: Sequence[Comparison]) -> Chart:
     taus, shares = convergence.profile(times_of(comparisons, [row.results for row in every]))
     look = looks([(row.name, _some(row).loss, _some(row).optimizer) for row in every])
     lines = [
-        Line(taus, shares[place], look[row.name], f"{row.name} (B {row.score:.3f})", "staircase")
+        Line(
+            taus,
+            shares[place],
+            look[row.name],
+            f"{row.name} (B {row.score:.3f})",
+            "staircase",
+            weight=1.0 + 0.4 * (len(rows) - 1 - place),
+        )
         for place, row in enumerate(rows)
     ]
-    seeds = sorted({result.n for row in rows for result in row.results if result is not None})
-    counted = wording.span([str(seeds[0]), wording.counted(seeds[-1], "seed")])
+    seeds = [result.n for row in rows for result in row.results if result is not None]
     captions = [
-        ", ".join(f"{c.data} ({c.split} {c.metric}, target {c.target:.4g})" for c in comparisons),
-        f"epochs to the target: median of {counted}, a miss is never; no band; B: area under the staircase, at most 1",
+        "target: " + ", ".join(f"{c.metric} {c.target:.3g} on {c.data}" for c in comparisons),
+        f"epochs to it, a miss never: median of {counted(seeds, 'seed')}; no band; B: area under the staircase, at most 1",
     ]
     if len(rows) < len(every):
         captions.append(f"{len(rows)} of {len(every)} recipes shown, those with the largest B")

@@ -2,16 +2,17 @@
 
 import numpy as np
 
+from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.comparison import Arm, RecipeResult
-from lossopt_cli.analysis.figures.picture import Chart, Line, Mark, Panel
-from lossopt_cli.analysis.figures.selection import Selection, seeds_in_words
+from lossopt_cli.analysis.figures.picture import Chart, Line, Mark, Panel, columns_for
+from lossopt_cli.analysis.figures.selection import Selection, lost_in_words, seeds_in_words
 from lossopt_cli.analysis.statistics import count_floor, t_interval
 from lossopt_cli.errors import Fault, UsageError
 
 FEW_SEEDS = 10
 MARGIN = 10.0**0.15  # free on both sides of the grid, in rates
 ROOM, LOST = "room: up to a rate that fails", "lost trial"
-CHOSEN, DEFAULT = "chosen rate", "the optimizer's default"
+CHOSEN, DEFAULT = "chosen rate", "the optimizer's default rate"
 
 
 def rates(selection: Selection) -> Chart:
@@ -31,6 +32,7 @@ def rates(selection: Selection) -> Chart:
         )
     drawn = {recipe.name: _means(selection, recipe) for recipe in selection.recipes}
     every = [arm.learning_rate for arms in tried.values() for arm in arms]
+    every += [recipe.default_rate for recipe in selection.recipes if recipe.default_rate]
     panels = []
     for recipe in selection.recipes:
         behind = [Line(line.x, line.y, line.look, "", "others") for name, line in drawn.items() if name != recipe.name]
@@ -39,22 +41,23 @@ def rates(selection: Selection) -> Chart:
                 "learning rate",
                 comparison.metric,
                 (*behind, drawn[recipe.name], *_seeds(selection, recipe)),
-                title=selection.label(recipe) if recipe.lost else recipe.name,
+                title=recipe.name + lost_in_words(recipe),
                 marks=tuple(_marks(selection, recipe)),
                 shade=_room(recipe),
                 level=None if comparison.guessing is None else (comparison.guessing, "guessing"),
+                upright=(recipe.default_rate, DEFAULT) if recipe.default_rate else None,
                 log_x=True,
                 row="metric",
                 x_limits=(min(every) / MARGIN, max(every) * MARGIN),
             )
         )
     counts = [len(arm.seeds) for arms in tried.values() for arm in arms]
-    others = "" if len(panels) == 1 else "grey: the other recipes"
+    others = "" if len(panels) == 1 else "; grey: the other recipes"
     return Chart(
-        f"{comparison.split} {comparison.metric} by learning rate",
-        selection.caption(seeds_in_words(counts, "bars"), others),
+        wording.capital(f"{comparison.split} {comparison.metric} by learning rate"),
+        selection.caption(seeds_in_words(counts, "bars") + others),
         tuple(panels),
-        min(len(panels), 3),
+        columns_for(len(panels)),
     )
 
 
@@ -74,7 +77,7 @@ def _means(selection: Selection, recipe: RecipeResult) -> Line:
         for ends in ([found.low for found in intervals], [found.high for found in intervals])
     ]
     x, y = np.array([arm.learning_rate for arm in arms]), np.array([found.value for found in intervals])
-    return Line(x, y, selection.look(recipe), "", "rates", *bars)
+    return Line(x, y, selection.look(recipe), recipe.name + lost_in_words(recipe), "rates", *bars)
 
 
 def _seeds(selection: Selection, recipe: RecipeResult) -> list[Line]:
@@ -100,18 +103,12 @@ def _marks(selection: Selection, recipe: RecipeResult) -> list[Mark]:
         for score, gone in zip(arm.scores, arm.lost, strict=True)
         if gone
     }
-    means = dict(zip(*(values.tolist() for values in _xy(selection, recipe)), strict=True))
+    line = _means(selection, recipe)
+    means = dict(zip(line.x.tolist(), line.y.tolist(), strict=True))
     marks = [Mark(rate, score, "lost", LOST, look) for rate, score in sorted(lost)]
     if recipe.learning_rate in means:
         marks.append(Mark(recipe.learning_rate, means[recipe.learning_rate], "chosen", CHOSEN, look))
-    if recipe.default_rate in means:
-        marks.append(Mark(recipe.default_rate, means[recipe.default_rate], "default", DEFAULT, look))
     return marks
-
-
-def _xy(selection: Selection, recipe: RecipeResult) -> tuple[np.ndarray, np.ndarray]:
-    line = _means(selection, recipe)
-    return line.x, line.y
 
 
 def _room(recipe: RecipeResult) -> tuple[float, float, str] | None:

@@ -25,9 +25,10 @@ class Selection:
         return looks([(other.name, other.loss, other.optimizer) for other in self.comparison.recipes])[recipe.name]
 
     def label(self, recipe: RecipeResult) -> str:
-        """As the table names it; with how many of its seeds were lost, if any."""
-        lost = f" ({recipe.lost}/{recipe.n} lost)" if recipe.lost else ""
-        return self.comparison.label(recipe) + lost
+        """As the table names it, with its learning rate, and with how many of its seeds were lost, if any."""
+        named = self.comparison.label(recipe)
+        rate = f", lr {wording.rate(recipe.learning_rate)}" if named == recipe.name and recipe.learning_rate else ""
+        return named + rate + lost_in_words(recipe)
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -37,7 +38,9 @@ class Selection:
         """What was compared, these parts, and how many recipes are not drawn; a line each."""
         every = [head.problem(self.comparison), *parts]
         if self.hidden:
-            every.append(f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown; --recipes chooses")
+            every.append(
+                f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown, the best first; --recipes chooses"
+            )
         return "\n".join(part for part in every if part)
 
 
@@ -61,12 +64,20 @@ def selected(comparison: Comparison, wanted: str | None = None, most: int = SHOW
 
 def seeds_in_words(counts: Sequence[int], band: str, few: int = 0) -> str:
     """`mean of 3 seeds; band: 95 % t interval of the mean; thin: each seed` (where there are fewer than `few`)."""
-    low, high = min(counts), max(counts)
-    if high < 2:
+    if max(counts) < 2:
         return f"one seed{' each' if len(counts) > 1 else ''}: no {band}"
-    seeds = wording.counted(high, "seed") if low == high else f"{low} to {high} seeds"
-    each = "; thin: each seed" if low < few else ""
-    return f"mean of {seeds}; {band}: 95 % t interval of the mean{each}"
+    each = "; thin: each seed" if min(counts) < few else ""
+    return f"mean of {counted(counts, 'seed')}; {band}: 95 % t interval of the mean{each}"
+
+
+def counted(counts: Sequence[int], noun: str) -> str:
+    """`3 seeds`, `3 to 8 seeds`."""
+    low, high = min(counts), max(counts)
+    return wording.counted(high, noun) if low == high else f"{low} to {wording.counted(high, noun)}"
+
+
+def lost_in_words(recipe: RecipeResult) -> str:
+    return f" ({recipe.lost}/{recipe.n} lost)" if recipe.lost else ""
 
 
 def _means(name: str, recipe: RecipeResult) -> bool:

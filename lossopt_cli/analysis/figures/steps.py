@@ -5,11 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.comparison import RecipeResult
-from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, limits_without_climbers
+from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, columns_for, limits_without_climbers
 from lossopt_cli.analysis.figures.reading import table_of
-from lossopt_cli.analysis.figures.selection import Selection
+from lossopt_cli.analysis.figures.selection import Selection, counted
 
 ByStep = Literal["step", "epoch"]
 
@@ -27,7 +26,7 @@ def running_mean(losses: np.ndarray, window: int) -> np.ndarray:
 def steps(selection: Selection, by: ByStep = "step") -> Chart:
     """A panel for each recipe; those with the same loss have the same limits."""
     panels, windows = [], set()
-    for recipe in selection.recipes:
+    for recipe in sorted(selection.recipes, key=lambda recipe: selection.losses.index(recipe.loss)):
         lines, window = _lines(selection, recipe, by)
         windows.add(window)
         panels.append(
@@ -45,16 +44,16 @@ def steps(selection: Selection, by: ByStep = "step") -> Chart:
         "Loss of every batch",
         selection.caption(_caption(selection.recipes, sorted(windows))),
         tuple(panels),
-        min(len(panels), 3),
+        columns_for(len(panels)),
     )
 
 
 def _caption(recipes: Sequence[RecipeResult], windows: Sequence[int]) -> str:
     counts = [recipe.n for recipe in recipes]
-    seeds = wording.span([str(min(counts)), str(max(counts))])
-    steps = wording.span([str(windows[0]), wording.counted(windows[-1], "step")])
-    each = "1 seed" if max(counts) < 2 else f"{seeds} seeds, a line each"
-    return f"{each}; line: mean over a quarter of an epoch ({steps}), no band; faint: every batch of the first seed"
+    single = max(counts) < 2
+    each = counted(counts, "seed") + ("" if single else ", a line each")
+    faint = "every batch" if single else "every batch of the first seed"
+    return f"{each}; mean over a quarter of an epoch ({counted(windows, 'step')}), no band; faint: {faint}"
 
 
 def _lines(selection: Selection, recipe: RecipeResult, by: ByStep) -> tuple[list[Line], int]:

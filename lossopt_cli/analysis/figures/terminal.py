@@ -1,6 +1,7 @@
 """Pictures as text, for a terminal of any width, without colour: a sign for each line."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from lossopt_cli.analysis.figures.picture import Chart, Forest, Grid, Limits, Li
 SIGNS = "*o+x#@%&$"
 LEFT = 10  # columns for the scale
 HEIGHT = 14
-MOST = 3  # panels; more would scroll away
+MOST = 2  # panels; more would scroll away
 
 
 def as_text(picture: Picture, width: int = 80) -> str:
@@ -24,8 +25,18 @@ def as_text(picture: Picture, width: int = 80) -> str:
 
 
 def _chart(chart: Chart, width: int) -> str:
-    panels = [panel for panel in chart.panels if _told(panel)]
-    return "\n".join(_panel(panel, width) for panel in panels[:MOST])
+    rows: dict[str, list[Panel]] = {}
+    for place, panel in enumerate(chart.panels):
+        rows.setdefault(panel.row or str(place), []).append(panel)
+    return "\n".join(_panel(_merged(panels), width) for panels in list(rows.values())[-MOST:])
+
+
+def _merged(panels: Sequence[Panel]) -> Panel:
+    """One panel with the lines of all; where two have a line of the same name, the last of them (validation)."""
+    lines = [line for panel in panels for line in _told(panel)]
+    named = {line.label: line for line in lines}
+    title = panels[-1].title if len(named) < len(lines) else ""
+    return replace(panels[-1], lines=tuple(named.values()), title=title)
 
 
 def _told(panel: Panel) -> list[Line]:
@@ -45,8 +56,7 @@ def _panel(panel: Panel, width: int) -> str:
     drawn = [f"{text:>8} |{''.join(row).rstrip()}" for text, row in zip(scale, canvas, strict=True)]
     left, right = (f"{10.0**end if panel.log_x else end:.3g}" for end in ends)
     ruler = f"{'':>{LEFT}}{left}{panel.x_label:^{columns - len(left) - len(right)}}{right}"
-    named = panel.title if panel.title and panel.title not in [line.label for line in lines] else ""
-    head = "   ".join(part for part in (panel.y_label, named) if part)
+    head = " ".join(part for part in (panel.title, panel.y_label) if part)
     key = "   ".join(f"{sign} {line.label}" for sign, line in zip(SIGNS, lines, strict=False))
     return "\n".join([f"{'':>{LEFT}}{head}   {key}"[:width], *drawn, ruler])
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.figures.picture import Chart, Line, Panel
 from lossopt_cli.analysis.figures.selection import Selection, seeds_in_words
 from lossopt_cli.errors import Fault, UsageError
@@ -26,12 +27,13 @@ def tradeoff(selection: Selection) -> Chart:
         ends = (None, None) if mean.low is None else (np.array([mean.low]), np.array([mean.high]))
         x, y = np.array([recipe.seconds]), np.array([mean.value])
         lines.append(Line(x, y, selection.look(recipe), selection.label(recipe), "dot", *ends))
-    most = max(line.x[0] for line in lines)
+    seconds = [line.x[0] for line in lines]
+    around = 0.9 * min(seconds), 1.1 * max(seconds)
     return Chart(
-        f"{comparison.split} {comparison.metric} and what it costs",
+        wording.capital(f"{comparison.split} {comparison.metric} and what it costs"),
         selection.caption(
             seeds_in_words([recipe.n for recipe in selection.recipes], "bars"),
             "seconds: training alone, without evaluation, logging and the first step",
         ),
-        (Panel("training seconds", comparison.metric, tuple(lines), x_limits=(0.0, 1.08 * most)),),
+        (Panel("training seconds", comparison.metric, tuple(lines), x_limits=around),),
     )

@@ -1,0 +1,138 @@
+"""What a sweep is made of: a config and flags, or a folder of runs and flags that add to it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lossopt_cli.config.layers import Layer, Places
+from lossopt_cli.config.schema import Config, Part
+from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.runs.fingerprint import canonical
+from lossopt_cli.runs.folder import check_name, safe
+from lossopt_cli.runs.records import Record, read_records
+from lossopt_cli.sweeps.arms import Arm, Problems, arm_of, arms_of, rates_spoken, trial_of
+from lossopt_cli.sweeps.axes import Asked, Axes, axes_of
+from lossopt_cli.sweeps.naming import brief
+from lossopt_cli.sweeps.ranges import Rates
+from lossopt_cli.sweeps.sweep_file import SweepFile, read_sweep
+
+DIGITS, LONGEST = 6, 60
+
+
+@dataclass(frozen=True)
+class Source:
+    """arms: of this sweep; seeds: of its report. folder: of the sweep; written: its sweep.yaml, empty for a new one."""
+
+    arms: tuple[Arm, ...]
+    seeds: Sequence[int]
+    folder: Path
+    written: SweepFile
+
+
+def source_of(asked: Asked, environ: Mapping[str, str], logs: Path, name: str | None, problems: Problems) -> Source:
+    """The arms and seeds that were asked for. UsageError with every fault."""
+    given = asked.config
+    if given is not None and given.is_dir():
+        return _of_folder(given, asked, environ, problems)
+    axes = axes_of(asked, environ)
+    arms = arms_of(axes, problems)
+    if name is not None:
+        check_name(name)
+    folder = logs / (name or (safe(given.stem) if given is not None else _name(arms, problems)))
+    written = read_sweep(folder) or SweepFile((), (), (), {})
+    source = Source(_with_scales(arms, written), _seeds(axes), folder, written)
+    _check_problem(source, problems)
+    return source
+
+
+def fingerprints(arms: Iterable[Arm], problems: Problems) -> tuple[str, ...]:
+    """The problems that these arms are trained on."""
+    return tuple(dict.fromkeys(trial_of(arm, 1.0, 0, problems).problem for arm in arms))
+
+
+def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems: Problems) -> Source:
+    """The arms that are in the folder, with the rates and seeds that were asked for; or, where a flag names a part or a
+    setting, new ones on its problem."""
+    records, _ = read_records([folder])
+    written = read_sweep(folder) or SweepFile(_found(records, folder), (), (), {})
+    if not written.arms:
+        raise UsageError(Fault(f"no runs and no sweep in {folder}", "CONFIG", "a config file, or a folder of runs"))
+    asked = replace(asked, config=None)
+    if asked.sets or any(value is not None for value in asked.flags.values()):
+        bases = {canonical(base.model_dump()): base for base in (_base(arm.config) for arm in written.arms)}
+        sets = [axes_of(asked, environ, _layer(base, folder, written.arms)) for base in bases.values()]
+        axes, arms = sets[0], [arm for axes in sets for arm in arms_of(axes, problems)]
+    else:
+        axes = axes_of(asked, environ, _layer(_base(written.arms[0].config), folder, written.arms))
+        arms = [_with_rates(arm, axes) for arm in written.arms]
+    seeds = _seeds(axes) if axes.seeds_said else written.seeds or tuple(sorted({record.seed for record in records}))
+    return Source(_with_scales(arms, written), seeds, folder, written)
+
+
+def _with_scales(arms: Iterable[Arm], written: SweepFile) -> tuple[Arm, ...]:
+    """The arms with the scales that were found before."""
+    scales = {arm.key: arm.scale for arm in written.arms}
+    return tuple(replace(arm, scale=scales.get(arm.key)) for arm in arms)
+
+
+def _found(records: Sequence[Record], folder: Path) -> tuple[Arm, ...]:
+    """The arms of runs that nobody planned as a sweep, each at the rates that it was tried at."""
+    if len({record.problem for record in records}) > 1:
+        what = f"{folder} holds runs of {len({record.problem for record in records})} problems"
+        raise UsageError(Fault(what, "CONFIG", "runs of one problem", f"lossopt compare {folder} tells them apart"))
+    arms: dict[str, tuple[Arm, set[float | None]]] = {}
+    for record in records:
+        arm = arm_of(Config.model_validate(record.config))
+        arms.setdefault(arm.key, (arm, set()))[1].add(record.learning_rate)
+    ordered = [(arm, sorted(rates, key=lambda rate: rate or 0.0)) for arm, rates in arms.values()]
+    return tuple(replace(arm, rates=Rates(tuple(rates))) for arm, rates in ordered)
+
+
+def _base(config: Config) -> Config:
+    """What recipes share: the config without loss and optimizer."""
+    return config.model_copy(update={"loss": None, "optimizer": Part(name="none")})
+
+
+def _layer(base: Config, folder: Path, known: Iterable[Arm]) -> Layer:
+    """The base as a config file would say it, with the losses and optimizers of the folder as the axes of its sweep."""
+    layer, at = Layer(), Places(str(folder), str(folder), Path.cwd())
+    values = base.model_dump()
+    values["train"].pop("seed")
+    for section in ("data", "model", "schedule", "train"):
+        layer.put_section(section, values[section], at)
+    for section in ("loss", "optimizer"):
+        parts = [getattr(arm.config, section).model_dump() for arm in known]
+        layer.put(
+            f"sweep.{section}", at.given(f"sweep.{section}", [*{canonical(part): part for part in parts}.values()])
+        )
+    return layer
+
+
+def _with_rates(arm: Arm, axes: Axes) -> Arm:
+    """The arm with the rates that --lr gives it, if any."""
+    rates = rates_spoken(axes, arm.config)
+    return arm if rates is None else replace(arm, rates=rates)
+
+
+def _seeds(axes: Axes) -> Sequence[int]:
+    return axes.seeds if axes.seeds is not None else range(axes.first_seed, axes.first_seed + axes.seed_count)
+
+
+def _name(arms: Sequence[Arm], problems: Problems) -> str:
+    """`<data>-<model>-<hash of problem and setting>`: the same for every sweep of that problem in that setting."""
+    trials = [trial_of(arm, 1.0, 0, problems) for arm in arms]
+    known = sorted({(trial.problem, trial.setting) for trial in trials})
+    digest = hashlib.sha256(canonical({"known": known}).encode()).hexdigest()[:DIGITS]
+    data = dict.fromkeys(safe(problems.of(arm.config).name) for arm in arms)
+    models = dict.fromkeys(safe(brief("model", arm.config.model)) for arm in arms)
+    return f"{'+'.join(data)[:LONGEST]}-{'+'.join(models)[:LONGEST]}-{digest}"
+
+
+def _check_problem(source: Source, problems: Problems) -> None:
+    """UsageError where the folder holds a sweep of other problems."""
+    held = source.written.problems
+    if held and not set(held) & set(fingerprints(source.arms, problems)):
+        named = ", ".join(dict.fromkeys(arm.config.data.name for arm in source.written.arms))
+        what = f"{source.folder} holds a sweep of another problem ({named})"
+        raise UsageError(Fault(what, "--name", "a sweep of the same data, target, split and metric", "another --name"))
