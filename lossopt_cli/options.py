@@ -309,7 +309,11 @@ Threshold = Annotated[
 Confirm = Annotated[
     int,
     typer.Option(
-        "--confirm", metavar="N", min=0, help="with given rates: N fresh seeds for the chosen one", rich_help_panel=TRAINING
+        "--confirm",
+        metavar="N",
+        min=0,
+        help="with given rates: N fresh seeds for the chosen one",
+        rich_help_panel=TRAINING,
     ),
 ]
 Extend = Annotated[
@@ -317,5 +321,14 @@ Extend = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="processes (as many as cores unless said)", rich_help_panel=TRAINING),
+    typer.Option(
+        "--workers", metavar="N", min=1, help="processes (as many as cores unless said)", rich_help_panel=TRAINING
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="say what would be trained, and how long it takes", rich_help_panel=RESULT)
+]
+PrintCommands = Annotated[
+    bool,
+    typer.Option("--print-commands", help="one `lossopt train` line a trial, for a batch system", rich_help_panel=RESULT),
 ]

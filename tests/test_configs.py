@@ -13,7 +13,8 @@ from lossopt_cli.training.assembly import assemble
 FOLDER = Path(__file__).parents[1] / "configs"
 README = FOLDER.parent / "README.md"
 FILES = sorted(FOLDER.rglob("*.y*ml"))
-EXAMPLES = [file for file in FILES if file.stem != "default"]
+SWEEPS = [file for file in FILES if re.search("^sweep:", file.read_text(), re.MULTILINE)]
+EXAMPLES = [file for file in FILES if file.stem != "default" and file not in SWEEPS]
 WIDTH = 120
 
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -47,11 +48,11 @@ def test_check_says_ok(file, capsys):
     assert capsys.readouterr().out == f"{file}: ok\n"
 
 
-@every_example
+@pytest.mark.parametrize("file", [*EXAMPLES, *SWEEPS], ids=lambda file: file.name)
 def test_it_says_how_it_is_run_and_which_example_it_repeats(file):
     text = file.read_text()
     head = text[: re.search(r"^[a-z]", text, re.MULTILINE).start()]
-    assert f"lossopt train configs/{file.name}" in head
+    assert f"lossopt {'sweep' if file in SWEEPS else 'train'} configs/{file.name}" in head
     assert re.search(r'^# Repeats the example "', head, re.MULTILINE)
 
 

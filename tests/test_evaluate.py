@@ -263,8 +263,17 @@ def test_what_cannot_be_is_refused_before_anything_is_predicted(evaluate, words,
         assert text in done.err
 
 
-@pytest.mark.parametrize("status", ["running", "failed", "diverged", "interrupted"])
-def test_a_run_without_a_model_is_refused(evaluate, logs, tmp_path, status):
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("running", "the run is still running, or was killed: there is no model"),
+        ("failed", "the run failed: there is no model"),
+        ("diverged", "the run diverged: there is no model"),
+        ("interrupted", "the run was interrupted before its first epoch ended: there is no model"),
+        ("done", "the run kept no model"),
+    ],
+)
+def test_a_run_without_a_model_is_refused(evaluate, logs, tmp_path, status, told):
     copy = tmp_path / status
     shutil.copytree(logs / "digits", copy)
     (copy / "labels.json").unlink()
@@ -272,8 +281,7 @@ def test_a_run_without_a_model_is_refused(evaluate, logs, tmp_path, status):
     (copy / "result.json").write_text(json.dumps(result | {"status": status}))
     done = evaluate(copy)
     assert done.code == 2
-    assert "no model to evaluate" in done.err
-    assert {"running": "still running"}.get(status, status) in done.err
+    assert told in done.err
 
 
 @pytest.mark.parametrize(
@@ -302,8 +310,8 @@ def test_a_sweep_is_refused_with_one_of_its_runs(evaluate, logs, tmp_path):
     (tmp_path / "sweep" / "sweep.yaml").write_text("loss: [mse]\n")
     done = evaluate(tmp_path / "sweep")
     assert done.code == 2
-    assert "a sweep of 1 runs" in done.err
-    assert "sweep/first" in done.err
+    assert "a sweep of 1 run, which keeps no models" in done.err
+    assert f"lossopt train {tmp_path}/sweep/first/config.yaml" in done.err
 
 
 def test_an_error_in_json_is_json(evaluate):

@@ -223,10 +223,11 @@ def test_all_of_the_runs_own_data_are_a_warning(evaluate, place):
     assert "which it was trained on" in done.err
 
 
-def test_a_split_of_other_data_is_drawn_as_the_run_drew_its_own(evaluate, tmp_path):
+def test_a_split_of_other_data_is_drawn_as_the_run_drew_its_own(evaluate, place, tmp_path):
     other = write(tmp_path / "other.csv", things(80)[20:])
     done = evaluate("things", "--data", other, "--split", "validation", "-f", "json")
-    assert done.json["n"] == 12
+    assert (done.json["n"], done.json["split"], done.json["own_data"]) == (12, "validation", False)
+    assert (place.logs / "things" / "evaluation-on-other.csv-validation.json").exists()
     assert "not the run's own data" in done.err
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_runs import made_run
 
-from lossopt_cli.runs.records import read_records
+from lossopt_cli.runs.records import NEEDED, read_records
 
 NOT_FINISHED = [
     ("running", None, "running"),
@@ -22,7 +22,11 @@ HALF_WRITTEN = [
     ('{"schema_version": 1, "status": "odd"}', "status 'odd'"),
     ('{"schema_version": 1, "status": "done"}', "no task"),
 ]
-MISSING = ["task", "metric", "loss", "optimizer", "seed", "metrics", "initial", "sizes", "config", "curve", "trial"]
+OF_ANOTHER_KIND = [
+    ({"metrics": {"test": 0.9}}, "metrics is not by split"),
+    ({"loss": {"name": None}}, "no loss.name"),
+    ({"config": {"data": {"name": "digits"}, "train": {"epochs": 5}}}, "no config.train.batch_size"),
+]
 
 
 def only(folder: Path):
@@ -87,13 +91,26 @@ def test_half_written_runs_are_left_out_with_the_reason(tmp_path: Path, text: st
     assert reason in left_out.reason
 
 
-@pytest.mark.parametrize("key", MISSING)
 @pytest.mark.parametrize("value", [None, True])
-def test_a_result_that_lacks_what_is_needed_says_what(tmp_path: Path, key: str, value: object):
-    made_run(tmp_path / "run", change={key: value if key != "seed" else value and "zero"})
+@pytest.mark.parametrize("key", sorted({path.partition(".")[0] for path in NEEDED}))
+def test_a_result_that_lacks_what_is_needed_says_what(tmp_path: Path, key: str, value: bool | None):
+    made_run(tmp_path / "run", change={key: value})
+    records, [left_out] = read_records([tmp_path])
+    assert (records, left_out.kind) == ([], "unreadable")
+    assert key in left_out.reason
+
+
+@pytest.mark.parametrize(("change", "reason"), OF_ANOTHER_KIND)
+def test_a_result_that_has_something_else_there_says_what(tmp_path: Path, change: dict, reason: str):
+    made_run(tmp_path / "run", change=change)
     records, [left_out] = read_records([tmp_path])
     assert records == []
-    assert key in left_out.reason
+    assert reason in left_out.reason
+
+
+def test_a_curve_that_is_not_whole_is_none(tmp_path: Path):
+    made_run(tmp_path / "run", change={"curve": {"epochs": [0.0, 1.0], "steps": [0], "accuracy": [0.1, 0.9]}})
+    assert only(tmp_path).curve("accuracy") is None
 
 
 def test_a_folder_without_one_of_the_files_is_named(tmp_path: Path):

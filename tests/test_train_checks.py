@@ -82,6 +82,12 @@ AILING = {
         "Or your loss asks for something else than mae measures: then judge by the loss itself",
         None,
     ),
+    "ahead by chance": (
+        replace(HEALTHY, learned=False, examples=30, train={"accuracy": 0.22}, judged={"accuracy": 0.2}),
+        "no_better_than_guessing",
+        "less than two standard errors of 30 examples, as chance may be. Try more epochs",
+        None,
+    ),
     "learned by heart only": (
         replace(HEALTHY, learned=False, judged={"accuracy": 0.11}),
         "no_better_than_guessing",
@@ -95,7 +101,13 @@ AILING = {
         None,
     ),
     "a last batch of a few examples": (
-        replace(NUMBERS, learned=False, train={"mae": 68.0}, losses=np.r_[np.full(14, 1.1), 3.7, np.full(5, 1.1)]),
+        replace(
+            NUMBERS,
+            learned=False,
+            train={"mae": 68.0},
+            judged={"mae": 68.0},
+            losses=np.r_[np.full(14, 1.1), 3.7, np.full(5, 1.1)],
+        ),
         "no_better_than_guessing",
         "fell from 1.5 to 1.1",
         None,

@@ -148,7 +148,7 @@ BAD = {
     "--fail-if without sense": (["--fail-if", "accuracy is low"], ["--fail-if", "accuracy < 0.9"]),
     "--fail-if of what is not there": (["--fail-if", "mae > 3", "--data", "iris"], ["--fail-if", "mae"]),
     "a loss that makes no sense": (["--loss", "ctc", "--data", "iris"], ["ctc"]),
-    "percent of classes": (["--loss", "mape", "--data", "iris"], ["mape", "iris"]),
+    "percent of classes": (["--loss", "mape", "--data", "iris"], ["mape", "multiclass", "take cross_entropy"]),
     "no such file of one's own": (["--loss", "nowhere.py:f", "--data", "iris"], ["nowhere.py"]),
     "no such name in it": (
         ["--opt", lambda f: f"{csv(f, 'x = 1').rename(f / 'own.py')}:Foo", "--data", "iris"],

@@ -458,7 +458,7 @@ def test_an_instance_is_taken_as_it_is(tmp_path):
     assert made.learning_rate == pytest.approx(0.25)
 
 
-TORCH_REFUSED = {"LBFGS": "closure", "SparseAdam": "sparse"}
+TORCH_REFUSED = {"LBFGS": "closure", "Muon": "matrices only", "SparseAdam": "sparse"}
 TORCH_NAMES = sorted(
     {name for name, value in vars(torch.optim).items() if isinstance(value, type)} - {"Optimizer", *TORCH_REFUSED}
 )

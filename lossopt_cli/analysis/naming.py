@@ -7,7 +7,7 @@ from typing import Any
 from lossopt_cli.analysis.recipes import Recipe
 
 IN_THE_HEAD = ("model", "train.epochs", "train.batch_size")  # of the setting, said even where all agree
-CODE_SHOWN = 6  # hexadecimal digits of a hash that tells two of one name apart
+HASH_SHOWN = 6  # hexadecimal digits of a hash that tells two of one name apart
 
 
 def differing(recipes: Sequence[Recipe]) -> list[str]:
@@ -25,12 +25,11 @@ def names(recipes: Sequence[Recipe]) -> list[str]:
         loss = [recipe.loss] if losses_vary else []
         optimizer = [recipe.optimizer] if optimizers_vary or not losses_vary else []
         schedule = [recipe.schedule] if recipe.schedule and not _agree(other.schedule for other in recipes) else []
-        found.append(" + ".join([*loss, *optimizer, *schedule]))
-    found = _told_apart(found, recipes, _by_setting)
-    found = [name + " (baseline)" * recipe.of_baseline for name, recipe in zip(found, recipes, strict=True)]
-    found = _told_apart(found, recipes, _by_tuning)
-    found = _told_apart(found, recipes, lambda recipe, alike: f"setting {recipe.setting_hash[:CODE_SHOWN]}")
-    return _told_apart(found, recipes, lambda recipe, alike: f"code {recipe.code[:CODE_SHOWN]}")
+        name = " + ".join([*loss, *optimizer, *schedule])
+        found.append(f"{name} (baseline)" if recipe.of_baseline else name)
+    for mark in (_by_setting, _by_tuning, _by_hash_of_setting, _by_hash_of_code):
+        found = _told_apart(found, recipes, mark)
+    return found
 
 
 def common(recipes: Sequence[Recipe]) -> dict[str, Any]:
@@ -81,3 +80,14 @@ def _by_tuning(recipe: Recipe, alike: Sequence[Recipe]) -> str:
     """`momentum tuned`."""
     settings = [key.partition(".")[2] for key in recipe.tuned]
     return f"{' and '.join(settings)} tuned" if settings else ""
+
+
+def _by_hash_of_setting(recipe: Recipe, alike: Sequence[Recipe]) -> str:
+    """Where the configs agree and yet the setting does not: the width of the head, a user's model."""
+    same = _agree(other.setting_hash for other in alike)
+    return "" if same else f"setting {recipe.setting_hash[:HASH_SHOWN]}"
+
+
+def _by_hash_of_code(recipe: Recipe, alike: Sequence[Recipe]) -> str:
+    """Of a user's loss or optimizer that was edited."""
+    return "" if _agree(other.code for other in alike) else f"code {recipe.code[:HASH_SHOWN]}"

@@ -29,7 +29,7 @@ Announce = Callable[[str], None]
 class Posed:
     """What the model is asked: `split` of the problem. own: whether it is a split of the data of the training.
 
-    name: of the data. labelled: whether the truth is known; where it is not, the targets are zeros. files: by example,
+    drawn: the split that was asked for, None for the whole of other data. name: of the data. labelled: whether the truth is known; where it is not, the targets are zeros. files: by example,
     for images of a folder. seen: how many of these examples the model was trained on, where that is known.
     """
 
@@ -37,6 +37,7 @@ class Posed:
     split: str
     name: str
     own: bool
+    drawn: str | None
     labelled: bool = True
     files: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
@@ -118,7 +119,7 @@ def _posed_own(problem: Problem, kept: KeptRun, split: str, data: DataConfig) ->
         paths = list_images(root).paths
         files = tuple(paths[row].relative_to(root).as_posix() for row in part.rows)
     seen = len(part) if split == "train" else 0
-    return Posed(problem, split, problem.name, own=True, files=files, seen=seen)
+    return Posed(problem, split, problem.name, own=True, drawn=split, files=files, seen=seen)
 
 
 def _from_code(reference: str, kept: KeptRun) -> Unseen:
@@ -158,4 +159,4 @@ def _posed_other(found: Unseen, kept: KeptRun, split: str | None, seen: int = 0)
     notes = found.notes
     if split is not None:
         notes = (*notes, f"these are not the run's own data: their {split} split was drawn as the run drew its own")
-    return Posed(problem, "test", found.name, False, labelled, found.files, notes, seen)
+    return Posed(problem, "test", found.name, False, split, labelled, found.files, notes, seen)

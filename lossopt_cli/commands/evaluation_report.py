@@ -113,10 +113,16 @@ def _metrics(evaluation: Evaluation) -> list[str]:
         if name == "loss" and len(evaluation["metrics"]) > 1:  # of one recipe only; the metrics are of all
             continue
         found = intervals.get(name, {"low": None})
-        interval = "-" if found["low"] is None else f"{short(found['low'])} to {short(found['high'])}"
+        interval = "-" if found["low"] is None else _range(found["low"], found["high"])
         rows.append([name, short(value), interval, short(guessing[name]) if name in guessing else ""])
     widths = [max(len(row[place]) for row in rows) + 4 for place in range(4)]
     return ["".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _range(low: float, high: float) -> str:
+    """`0.860 to 0.945`, with more digits where the ends would read alike."""
+    ends = short(low), short(high)
+    return " to ".join(ends if ends[0] != ends[1] else (f"{low:.5g}", f"{high:.5g}"))
 
 
 def _meaning(evaluation: Evaluation) -> str:

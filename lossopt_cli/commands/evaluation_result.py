@@ -1,4 +1,22 @@
-"""What an evaluation found, as `--format json` prints it and evaluation-<split>.json keeps it."""
+"""What an evaluation found, as `--format json` prints it and evaluation-<split>.json keeps it.
+
+run_dir, trial, status       the run; weights: {epoch, kept: last or best}
+data, split, own_data        what was evaluated; split is null for the whole of other data
+n, examples, labelled        how many images, rows, ...; whether their truth is known
+trained_on                   how many of them the model was trained on, as far as that is known
+task, target, classes        classes: null for numbers
+metrics                      by name, and loss; null where one is not defined on these examples
+confidence, intervals        by name {low, high, method}; low and high are null where the sample cannot tell
+guessing                     by name: what the metric is without a model
+per_class                    [{name, precision, recall, f1, support, predicted}]
+confusion                    {classes, counts}: a row a true class, a column a predicted one
+threshold                    of two classes: {value, of, usual, chosen_here, rows}; rows are scores at the threshold
+                             used and at the best ones of the validation data
+largest_errors               of numbers: [{row, truth, prediction, error}], rows from 0
+difference_to_result         largest difference of the metrics to those of result.json; null where that has none
+predicted, first_predictions in the place of metrics where there is no truth
+predictions                  the file that was asked for
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +49,7 @@ def described(posed: "Posed", kept: KeptRun) -> dict[str, Any]:
         "status": result["status"],
         "weights": {"epoch": result["best_epoch"] if best else result["epochs"], "kept": "best" if best else "last"},
         "data": posed.name,
-        "split": posed.split if posed.own else None,
+        "split": posed.drawn,
         "own_data": posed.own,
         "labelled": posed.labelled,
         "trained_on": posed.seen,
@@ -118,6 +136,12 @@ def by_threshold(
     scale = "score" if outputs.probabilities is None else "probability"
     chosen_here = own == "validation" and validation is not None
     return {"threshold": {"value": used, "of": scale, "usual": usual, "chosen_here": chosen_here, "rows": rows}}
+
+
+def usual_threshold(outputs: Outputs, kept: KeptRun) -> float:
+    """Above which probability of the second of two classes (above which score, where the loss gives no probabilities)
+    it is predicted unless something else is asked for."""
+    return kept.labels["output"].get("second_class_above", 0.0 if outputs.probabilities is None else 0.5)
 
 
 def levels_of(outputs: Outputs) -> np.ndarray:

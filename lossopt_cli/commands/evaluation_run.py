@@ -10,6 +10,7 @@ import numpy as np
 
 from lossopt_cli import errors
 from lossopt_cli.analysis import conditions
+from lossopt_cli.analysis.wording import counted
 from lossopt_cli.catalogue.metrics import METRICS, Outputs
 from lossopt_cli.commands import evaluation_result as results
 from lossopt_cli.commands.evaluation_data import Posed, other_data, own_data
@@ -74,10 +75,10 @@ def _number(value: float | None) -> str:
 def _folder(request: Request) -> Path:
     folder = find_run(request.run, request.logs)
     if (folder / SWEEP).is_file():
-        runs = sorted(path.parent.name for path in folder.glob("*/result.json"))
-        first = f"for example {folder / runs[0]}" if runs else None
-        what = f"{folder} is a sweep of {len(runs)} runs, and one is evaluated at a time"
-        raise UsageError(Fault(what, "RUN", "one of its runs", first))
+        runs = sorted(path.parent for path in folder.glob("*/config.yaml"))
+        again = f"train one with its model: lossopt train {runs[0] / 'config.yaml'}" if runs else None
+        what = f"{folder} is a sweep of {counted(len(runs), 'run')}, which keeps no models"
+        raise UsageError(Fault(what, "RUN", "a run of `lossopt train`", again))
     return folder
 
 
@@ -158,8 +159,8 @@ def _truths(
         chosen_on = None
         if posed.own and len(posed.problem.validation):
             chosen_on = restored.examine(posed.problem, "validation", lambda done, count: None).outputs
-        split = posed.split if posed.own else None
-        found |= results.by_threshold(outputs, request.threshold, kept.usual_threshold, chosen_on, split)
+        split, usual = posed.split if posed.own else None, results.usual_threshold(outputs, kept)
+        found |= results.by_threshold(outputs, request.threshold, usual, chosen_on, split)
     return found
 
 
@@ -182,8 +183,9 @@ def _compared(evaluation: dict[str, Any], kept: KeptRun, posed: Posed, console: 
 
 
 def _keep(evaluation: Mapping[str, Any], kept: KeptRun, posed: Posed, console: Console) -> None:
-    """evaluation-<split>.json in the run folder, evaluation-on-<data>.json for other data."""
-    name = f"evaluation-{posed.split}.json" if posed.own else f"evaluation-on-{safe(posed.name)}.json"
+    """evaluation-<split>.json in the run folder; evaluation-on-<data>.json, or -<data>-<split>.json, for other data."""
+    other = [] if posed.own else ["on", safe(posed.name)]
+    name = "-".join(["evaluation", *other, *([posed.drawn] if posed.drawn else [])]) + ".json"
     try:
         RunFolder(kept.folder).write_json(name, evaluation)
     except OSError as error:

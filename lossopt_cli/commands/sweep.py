@@ -1,6 +1,5 @@
 """`lossopt sweep`: many trainings, fairly: recipes over their learning rates and seeds, into one folder."""
 
-import time
 from pathlib import Path
 
 from lossopt_cli import options
@@ -27,6 +26,8 @@ def sweep(
     confirm: options.Confirm = 0,
     extend: options.Extend = False,
     workers: options.Workers = None,
+    dry_run: options.DryRun = False,
+    print_commands: options.PrintCommands = False,
     retry_failed: options.RetryFailed = False,
     yes: options.Yes = False,
     logs: options.Logs = Path("logs"),
@@ -42,7 +43,6 @@ def sweep(
     is found for it, 8 seeds, 5 epochs. Run it again to go on where it stopped; another sweep of the same problem adds
     to the folder.
     """
-    started_at = time.time()
     console = Console(format, quiet=quiet, verbose=verbose).protect_stdout()
     from lossopt_cli.commands.sweeping import Request, carry_out
     from lossopt_cli.sweeps.axes import Asked
@@ -61,5 +61,5 @@ def sweep(
         "precision": precision,
     }
     asked = Asked(config, flags, tuple(lr or ()), seeds, seed, tuple(set_ or ()))
-    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, started_at)
+    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, dry_run, print_commands)
     return carry_out(request, console)

@@ -9,6 +9,8 @@ from pathlib import Path
 from lossopt_cli import errors
 from lossopt_cli.commands import comparing
 from lossopt_cli.commands.comparison_output import Shown
+from lossopt_cli.commands.sweeping_lines import print_commands
+from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
 from lossopt_cli.runs.environment import environment
@@ -38,7 +40,8 @@ class Request:
     retry_failed: bool
     yes: bool
     workers: int | None
-    started_at: float
+    dry_run: bool
+    print_commands: bool
 
 
 def carry_out(request: Request, console: Console) -> int:
@@ -49,6 +52,14 @@ def carry_out(request: Request, console: Console) -> int:
     counted = {"arms and rates": sum(len(arm.rates.values) or 9 for arm in source.arms), "seeds": len(source.seeds)}
     check_count(counted, agreed=request.yes)
     sweep = SweepFolder(source.folder)
+    if request.dry_run or request.print_commands:
+        sweep.read()
+        course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
+        if request.print_commands:
+            print_commands(course, console)
+        else:
+            show_plan(source, course, request.workers or cores(), console)
+        return errors.DONE
     with sweep.opened():
         sweep.read()
         course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)

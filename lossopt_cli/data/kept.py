@@ -106,13 +106,6 @@ class KeptRun:
         """What stands for a missing value of the column where `data.missing` is mean."""
         return column.mean if column.categories is None else self.training["columns"][column.name]["most_frequent"]
 
-    @property
-    def usual_threshold(self) -> float:
-        """Above which probability of the second of two classes (above which score, where the loss gives no
-        probabilities) it is predicted."""
-        output = self.labels["output"]
-        return output.get("second_class_above", 0.5 if "probabilit" in output["meaning"] else 0.0)
-
     def training_targets(self) -> np.ndarray:
         """Targets that say as much of the training data as guessing knows: class counts, or the mean."""
         if self.task == "regression":
@@ -165,8 +158,11 @@ def _labels(folder: Path, result: Mapping) -> Mapping[str, Any]:
 
 def _no_model(folder: Path, result: Mapping) -> Fault:
     status = NO_MODEL.get(result["status"])
-    why = f"the run {status}: there is no model to evaluate" if status else f"the run has no {LABELS}, so no model"
-    return Fault(why, str(folder), "a run that is done", "lossopt list runs shows which are")
+    if status:
+        what = f"the run {status}: there is no model to evaluate"
+        return Fault(what, str(folder), "a run that is done", "lossopt list runs shows which are")
+    remedy = f"the same run with its model: lossopt train {folder / CONFIG}"
+    return Fault(f"the run kept no model: it has no {LABELS}", str(folder), remedy=remedy)
 
 
 def _config(folder: Path) -> Config:

@@ -8,21 +8,26 @@ from typing import Any, Literal
 
 from lossopt_cli.runs.reading import FINISHED, Found, Unreadable, found_under, parsed_result
 
-NEEDED: Mapping[str, type | tuple[type, ...]] = {
+NEEDED: Mapping[str, type] = {
     "task": str,
     "metric": str,
-    "loss": dict,
-    "optimizer": dict,
     "seed": int,
-    "metrics": dict,
-    "initial": dict,
-    "sizes": dict,
-    "config": dict,
-    "curve": dict,
     "trial": str,
     "problem": str,
     "setting": str,
+    "loss.name": str,
+    "optimizer.name": str,
+    "metrics": dict,
+    "initial": dict,
+    "curve": dict,
+    "sizes.train": int,
+    "config.data.name": str,
+    "config.train.epochs": int,
+    "config.train.batch_size": int,
+    "config.train.keep": str,
 }
+WORDS = {str: "text", int: "whole number", dict: "mapping"}
+BY_SPLIT = ("metrics", "metrics_best", "initial")
 LOSS = "loss"  # recorded by every run, and of one meaning only where the loss is one
 
 
@@ -137,11 +142,10 @@ class Record:
     def curve(self, metric: str) -> Curve | None:
         """The metric at every evaluation; None where that one was not followed."""
         found = self.result["curve"]
-        values = found.get(metric)
-        if not isinstance(values, list):
+        at, steps, values = found.get("epochs"), found.get("steps"), found.get(metric)
+        if not at or not steps or not isinstance(values, list) or not len(at) == len(steps) == len(values):
             return None
-        finite = [float("nan") if value is None else value for value in values]
-        return Curve(found["split"], found["epochs"], found["steps"], finite)
+        return Curve(found["split"], at, steps, [float("nan") if value is None else value for value in values])
 
     @property
     def relapse(self) -> float | None:
@@ -187,7 +191,7 @@ class Record:
 
 def reported(result: Mapping) -> Mapping:
     """The metrics of the weights that model.keras has: after the last epoch, or the best one's."""
-    best = result["config"]["train"]["keep"] == "best" and "train" in result["metrics_best"]
+    best = result["config"]["train"]["keep"] == "best" and "train" in (result.get("metrics_best") or {})
     return result["metrics_best"] if best else result["metrics"]
 
 
@@ -225,9 +229,13 @@ def _read(found: Found) -> Record | LeftOut:
 
 def _fault(result: Mapping) -> str | None:
     """What of NEEDED is not there, or is something else."""
-    for key, kind in NEEDED.items():
-        if not isinstance(result.get(key), kind):
-            return f"result.json has no {key}" if result.get(key) is None else f"result.json: cannot read its {key}"
-    if not isinstance(result["config"].get("train"), dict) or "name" not in result["loss"]:
-        return "result.json: cannot read its config"
+    for path, kind in NEEDED.items():
+        value: Any = result
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"result.json has no {path}" if value is None else f"result.json: {path} is no {WORDS[kind]}"
+    for key in BY_SPLIT:
+        if not all(isinstance(metrics, dict) for metrics in (result.get(key) or {}).values()):
+            return f"result.json: {key} is not by split"
     return None

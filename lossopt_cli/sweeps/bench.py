@@ -11,7 +11,8 @@ from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import write_failed
 from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack
-from lossopt_cli.sweeps.shares import Ended, Moved, Share, Workplace
+from lossopt_cli.sweeps.probing import probed
+from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
 from lossopt_cli.training.building import user_parts
 from lossopt_cli.training.judging import guess_of
@@ -25,12 +26,15 @@ class Bench:
     """Trains shares, one after the other, and tells of every trial that has ended."""
 
     workplace: Workplace
-    tell: Callable[[Ended | Moved], None]
+    tell: Callable[[Ended | Moved | Probed], None]
     problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
 
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
         they are trained again without it. Raises the signal that `stopping` has caught."""
+        if share.probe:
+            self.tell(probed(share.cells, self.problems))
+            return
         try:
             self._together(share.cells, stopping)
         except LossoptError as error:

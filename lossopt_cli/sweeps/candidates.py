@@ -84,11 +84,21 @@ class Candidate:
         return found
 
     @property
+    def choose_count(self) -> int:
+        """How many trials the present grid has."""
+        points = sum(map(len, self.rates)) if self.rates else sum(len(arm.rates.values) or POINTS for arm in self.arms)
+        return len(self.protocol.choosing) * points
+
+    @property
+    def report_count(self) -> int:
+        """How many trials report at most, beside those that choose."""
+        return len(self.protocol.report) * (2 if self.protocol.default else 1)
+
+    @property
     def to_come(self) -> int:
         """How many trials later stages will ask for, as far as one knows."""
-        report = len(self.protocol.report) * (2 if self.protocol.default else 1)
-        grid = len(self.protocol.choosing) * sum(len(arm.rates.values) or POINTS for arm in self.arms)
-        return {"search": grid + report, "choose": report}.get(self.stage, 0)
+        grid = self.choose_count if self.stage == "search" else 0
+        return grid + (self.report_count if self.stage in ("search", "choose") else 0)
 
     def cells(self, problems: Problems) -> list[Cell]:
         """All that the present stage needs, trained or not."""

@@ -17,7 +17,8 @@ class Course:
     """candidates: the recipes. folder: what is there already, read. changed: called when a candidate knows more (its
     scale, its rate), so that it can be written down.
 
-    cells: all that were asked for, by trial hash; waiting: those of them that each candidate waits for."""
+    cells: all that were asked for, by trial hash; asked: by the place of the candidate that did; waiting: those of them
+    that it waits for."""
 
     candidates: Sequence[Candidate]
     problems: Problems
@@ -27,6 +28,7 @@ class Course:
     cells: dict[str, Cell] = field(default_factory=dict)
     waiting: dict[int, set[str]] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)
+    asked: dict[int, dict[str, None]] = field(default_factory=dict)
 
     def begin(self) -> list[Cell]:
         """The cells to train first."""
@@ -44,6 +46,11 @@ class Course:
                 waiting.discard(trial)
                 found += [] if waiting else self._advance(place)
         return found
+
+    def cells_of(self, candidate: Candidate) -> list[str]:
+        """The trials that it asked for so far, the search apart, by their hashes."""
+        place = next(place for place, other in enumerate(self.candidates) if other is candidate)
+        return [trial for trial in self.asked.get(place, ()) if self.cells[trial].role != "search"]
 
     @property
     def total(self) -> int:
@@ -68,6 +75,7 @@ class Course:
             missing = [cell for cell in cells if not self._is_known(cell)]
             new = [cell for cell in missing if cell.trial.hash not in self.cells]
             self.cells |= {cell.trial.hash: cell for cell in cells}
+            self.asked.setdefault(place, {}).update(dict.fromkeys(cell.trial.hash for cell in cells))
             if missing:
                 self.waiting[place] = {cell.trial.hash for cell in missing}
                 return new

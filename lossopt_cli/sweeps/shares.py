@@ -22,9 +22,12 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Share:
-    """Cells that are trained by one worker together: of one kind, so that they may be a stack."""
+    """Cells that are trained by one worker together: of one kind, so that they may be a stack.
+
+    probe: they are trained for a moment only, to see that they can be and what they cost."""
 
     cells: tuple[Cell, ...]
+    probe: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,17 @@ class Moved:
     """How far the share at work is, in trials."""
 
     trials: float
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a kind of trial costs: seconds to build it once, and then for each trial of a share. fault: why it cannot be
+    trained, None where it can."""
+
+    cell: Cell
+    build_seconds: float = 0.0
+    trial_seconds: float = 0.0
+    fault: str | None = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,9 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
         why += "or the inputs do not tell the targets."
         remedy = f"Try {_spoken(rate, 'a higher rate')}; if that changes nothing, look at the data."
+    elif _ahead(evidence, evidence.judged) > max(0.0, 0.5 * _ahead(evidence, evidence.train)):
+        why = f"It is ahead, but by less than two standard errors of {evidence.examples} examples, as chance may be."
+        remedy = f"Try more epochs, or give {evidence.split} more examples."
     elif _ahead(evidence, evidence.train) > 0.1 * abs(guess):
         why = f"The training loss {fall}, by heart: nothing of it carries over, so the inputs may not tell the targets."
         remedy = "Look at the data and their labels; more examples or a smaller model may help."

@@ -4,7 +4,7 @@ and keeps state)."""
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def _head(figure: Any, picture: Picture, style: Style, body: float) -> None:
     caption = [
         part
         for text in picture.caption.split("\n")
-        for part in wrap(text, int(style.width * 72.0 / (0.47 * style.size)))
+        for part in wrap(text, int(style.width * 72.0 / (0.53 * style.size)))
     ]
     head = line * (1.2 * len(title) + len(caption) + 0.7)
     figure.set_size_inches(style.width, body + head)
@@ -66,16 +66,20 @@ def _draw_chart(figure: Any, chart: Chart, style: Style) -> float:
     """All panels and one legend below them; the height that this takes, in inches."""
     columns = max(1, min(chart.columns, len(chart.panels), int(style.width / style.narrowest)))
     rows = ceil(len(chart.panels) / columns)
+    height = style.panel * (0.72 if rows > 2 else 1.0 if columns > 1 or rows > 1 else 1.15)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, chart.panels, strict=False):
         together = [other for other in chart.panels if panel.row and other.row == panel.row]
         _draw_panel(axis, panel, y_limits(panel, together), style)
+        wide = int(0.8 * style.width / columns * 72.0 / (0.56 * style.size))
+        axis.set_title(fill(panel.title, wide))
+        axis.set_xlabel(fill(panel.x_label, wide))
+        axis.set_ylabel(fill(panel.y_label, int(height * 72.0 / (0.66 * style.size))))
     for axis in axes[len(chart.panels) :]:
         axis.remove()
     _once(axes, chart.panels, columns)
     below = _legend(figure, style)
-    squeezed = 0.72 if rows > 2 else 1.0 if columns > 1 or rows > 1 else 1.15
-    return rows * style.panel * squeezed + below
+    return rows * height + below
 
 
 def _once(axes: Sequence[Any], panels: Sequence[Panel], columns: int) -> None:
@@ -94,7 +98,7 @@ def _legend(figure: Any, style: Style) -> float:
     found = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            if label != axis.get_title(loc="left"):
+            if label != axis.get_title(loc="left").replace("\n", " "):
                 found.setdefault(label, handle)
     if not found:
         return 0.0
@@ -132,9 +136,6 @@ def _dress(axis: Any, panel: Panel, limits: tuple[float, float]) -> None:
         axis.set_xlim(*panel.x_limits)
     if panel.x_ticks:
         axis.set_xticks(panel.x_ticks)
-    axis.set_title(panel.title)
-    axis.set_xlabel(panel.x_label)
-    axis.set_ylabel(panel.y_label)
     axis.grid(color=FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
     lines = {"color": "#888888", "linewidth": 0.8, "zorder": 1}

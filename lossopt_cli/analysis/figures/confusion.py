@@ -53,4 +53,5 @@ def confusion(subject: str, split: str, found: Mapping[str, Any]) -> Grid:
         shares,
         texts,
         "share of the true class",
+        "white_is_none",
     )

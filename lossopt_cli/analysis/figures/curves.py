@@ -73,8 +73,9 @@ def curves(selection: Selection, records: Mapping[Path, Record], by: By = "epoch
     losses = selection.losses if len(selection.losses) <= MOST_LOSSES else ()
     groups = [splits] if drawing.single else [(split,) for split in splits]
     panels = [drawing.panel(loss, group) for loss in (*losses, None) for group in groups]
+    title = f"Loss and {metric} by {by}" if losses else wording.capital(f"{metric} by {by}")
     return Chart(
-        f"Loss and {metric} by {by}" if losses else wording.capital(f"{metric} by {by}"),
+        f"{title}: {selection.label(selection.recipes[0])}" if drawing.single else title,
         selection.caption(
             seeds_in_words([recipe.n for recipe in selection.recipes], "band", few=FEW_SEEDS),
             "" if losses else f"{len(selection.losses)} losses: too many for a panel each, so the metric alone",

@@ -1,11 +1,10 @@
 """How much better one recipe is than another, with the interval that decides whether that may be chance."""
 
-from dataclasses import replace
-
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.comparison import Difference
 from lossopt_cli.analysis.figures.picture import Forest, Span
 from lossopt_cli.analysis.figures.selection import Selection, counted
+from lossopt_cli.analysis.pairs import mirrored
 from lossopt_cli.errors import Fault, UsageError
 
 MOST_PAIRS = 15  # of six recipes; of more, those with the best (or the baseline)
@@ -39,10 +38,10 @@ def differences(selection: Selection) -> Forest:
     against = comparison.baseline or comparison.recipes[0].name
     few = len(pairs) <= MOST_PAIRS
     if few:
-        better_first = [pair if pair.value >= 0.0 else turned(pair) for pair in pairs]
+        better_first = [pair if pair.value >= 0.0 else mirrored(pair) for pair in pairs]
         spans = [_span(pair, f"{pair.a} over {pair.b}") for pair in better_first]
     else:
-        of_one = [pair if pair.a == against else turned(pair) for pair in pairs if against in (pair.a, pair.b)]
+        of_one = [pair if pair.a == against else mirrored(pair) for pair in pairs if against in (pair.a, pair.b)]
         spans = [_span(pair, f"over {pair.b}") for pair in of_one]
     seeds = counted([pair.n for pair in pairs], "common seed")
     level = f"{100.0 * pairs[0].confidence:.4g} % ({wording.counted(comparison.protocol.pairs, 'pair')} compared)"
@@ -57,12 +56,6 @@ def differences(selection: Selection) -> Forest:
         "different",
         "may be as good, or too little to judge",
     )
-
-
-def turned(pair: Difference) -> Difference:
-    """b against a."""
-    low, high = (None if end is None else -end for end in (pair.high, pair.low))
-    return replace(pair, a=pair.b, b=pair.a, value=-pair.value, low=low, high=high)
 
 
 def _span(pair: Difference, label: str) -> Span:

@@ -49,7 +49,7 @@ def heatmap(selection: Selection) -> Grid:
         values,
         tuple(map(tuple, texts)),
         f"{comparison.split} {comparison.metric}",
-        light_is_low=not comparison.higher,
+        "light_is_much" if comparison.higher else "light_is_little",
     )
 
 

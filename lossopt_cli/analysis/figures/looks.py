@@ -2,9 +2,9 @@
 
 The rule: a recipe's home is the place of its optimizer plus that of its loss in the catalogue, modulo the number of
 colours (what is not plainly in the catalogue takes a checksum of its spelling for its place). Where homes collide, the
-recipes choose in the order of their losses and optimizers, each the next colour that is free; when all are taken, the colours begin
-again with another dash and marker. All recipes of the comparison take part, shown or not, so that choosing some of
-them, or sorting them otherwise, changes no colour.
+recipes choose in the order of their losses and optimizers, each the next colour that is free; when all are taken, the
+colours begin again with another dash and marker. All recipes of the comparison take part, shown or not, so that
+choosing some of them, or sorting them otherwise, changes no colour.
 """
 
 from collections.abc import Sequence

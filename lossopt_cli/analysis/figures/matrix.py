@@ -1,5 +1,7 @@
 """Matrices and rows of intervals, drawn on a matplotlib figure."""
 
+import math
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -7,68 +9,81 @@ import numpy as np
 from lossopt_cli.analysis.figures.picture import Forest, Grid
 from lossopt_cli.analysis.figures.style import FAINT, INK, QUIET, Style
 
+COLOURS = {"light_is_much": "cividis", "light_is_little": "cividis_r", "white_is_none": "Blues"}
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (ITU-R BT.709)
+SMALLEST = 4.0  # points; smaller nobody reads
 CLAIMED, UNCLAIMED = "#D55E00", "#6B6B6B"
 
 
 def draw_grid(figure: Any, grid: Grid, style: Style) -> float:
-    """Coloured cells with their texts, and the scale; the height in inches."""
+    """Coloured cells with their texts where these can be read, and the scale; the height in inches."""
     axis = figure.subplots()
     rows, columns = grid.values.shape
+    beside = 0.56 * style.size * max(map(len, grid.rows)) + 9.0 * style.size  # names of the rows, and the scale
+    wide, high = (0.95 * style.width * 72.0 - beside) / columns, _height_of_a_row(grid, style)
     known = grid.values[np.isfinite(grid.values)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    shown = axis.imshow(
-        np.ma.masked_invalid(grid.values), cmap="cividis", aspect="auto", vmin=low, vmax=high if high > low else low + 1
-    )
-    axis.set_xticks(range(columns), grid.columns, rotation=0 if _fits(grid.columns, style) else 35)
-    if not _fits(grid.columns, style):
-        for label in axis.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(rows), grid.rows)
-    axis.set_xlabel(grid.column_label)
-    axis.set_ylabel(grid.row_label)
-    axis.tick_params(length=0)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-    axis.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color="white", linewidth=1.2)
-    axis.tick_params(which="minor", length=0)
-    axis.set_facecolor("#F2F2F2")
-    middle = (low + high) / 2.0
-    room = style.width * 72.0 * 0.62 / columns
-    longest = max((len(line) for row in grid.texts for text in row for line in text.split("\n")), default=1)
-    size = min(style.size, room / (0.6 * longest))
-    for row, column in np.ndindex(rows, columns):
-        dark = np.isfinite(grid.values[row, column]) and grid.values[row, column] <= middle
-        axis.text(
-            column,
-            row,
-            grid.texts[row][column],
-            ha="center",
-            va="center",
-            fontsize=size,
-            color="white" if dark else INK,
-        )
+    least, most = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    least = 0.0 if grid.colours == "white_is_none" else least
+    colours = {"cmap": COLOURS[grid.colours], "vmin": least, "vmax": most if most > least else least + 1.0}
+    shown = axis.imshow(np.ma.masked_invalid(grid.values), aspect="auto", **colours)
+    _write_cells(axis, shown, grid, min(style.size, wide / (0.62 * _widest(grid)), high / (1.35 * _tallest(grid))))
+    _name_cells(axis, grid, wide, high, style)
     bar = figure.colorbar(shown, ax=axis, fraction=0.04, pad=0.02)
     bar.set_label(grid.scale)
     bar.outline.set_visible(False)
-    return (rows * max(4.5, 2.0 + 1.3 * _lines(grid)) + 7.0) * style.size / 72.0
+    return (rows * high + 7.0 * style.size) / 72.0
 
 
-def _lines(grid: Grid) -> int:
-    """Of the tallest cell."""
+def _height_of_a_row(grid: Grid, style: Style) -> float:
+    """Room for the texts, in points; less where there are so many rows that the picture would be higher than wide."""
+    wanted = style.size * max(3.0, 2.0 + 1.35 * _tallest(grid))
+    return min(wanted, 0.95 * style.width * 72.0 / len(grid.rows))
+
+
+def _tallest(grid: Grid) -> int:
     return max(text.count("\n") + 1 for row in grid.texts for text in row)
 
 
-def _fits(labels: tuple[str, ...], style: Style) -> bool:
-    return max(map(len, labels)) * 0.6 * style.size < style.width * 72.0 * 0.66 / len(labels)
+def _widest(grid: Grid) -> int:
+    return max(max(len(line) for row in grid.texts for text in row for line in text.split("\n")), 1)
+
+
+def _write_cells(axis: Any, shown: Any, grid: Grid, size: float) -> None:
+    if size < SMALLEST:
+        return
+    for row, column in np.ndindex(grid.values.shape):
+        value = grid.values[row, column]
+        light = not np.isfinite(value) or float(np.dot(shown.to_rgba(value)[:3], LUMINANCE)) > 0.5
+        middle = {"ha": "center", "va": "center", "fontsize": size}
+        axis.text(column, row, grid.texts[row][column], color=INK if light else "white", **middle)
+
+
+def _name_cells(axis: Any, grid: Grid, wide: float, high: float, style: Style) -> None:
+    """Rows and columns, every so many where they stand too close; white lines between them."""
+    rows, columns = grid.values.shape
+    every = math.ceil(1.3 * style.size / high)
+    axis.set_yticks(range(0, rows, every), grid.rows[::every])
+    flat = max(len(line) for name in grid.columns for line in name.split("\n")) * 0.62 * style.size < wide
+    every = 1 if flat else math.ceil(1.3 * style.size / wide)
+    axis.set_xticks(range(0, columns, every), grid.columns[::every])
+    for label in axis.get_xticklabels() if not flat else ():
+        label.set(rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_xlabel(grid.column_label)
+    axis.set_ylabel(grid.row_label)
+    axis.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=min(1.2, 0.05 * high))
+    axis.tick_params(which="both", length=0)
+    axis.set_facecolor("#F2F2F2")
+    for spine in axis.spines.values():
+        spine.set_visible(False)
 
 
 def draw_forest(figure: Any, forest: Forest, style: Style) -> float:
     """A point and a bar a row, the first on top, and the line at 0; the height in inches."""
     axis = figure.subplots()
     places = np.arange(len(forest.spans))[::-1]
-    axis.axvline(0.0, color=INK, linewidth=0.5 * style.stroke, zorder=1)
+    axis.axvline(0.0, color=INK, linewidth=0.8 * style.stroke, zorder=1)
     labelled = set()
     for place, span in zip(places, forest.spans, strict=True):
         label = forest.strong_label if span.strong else forest.weak_label
@@ -97,7 +112,8 @@ def draw_forest(figure: Any, forest: Forest, style: Style) -> float:
         )
     axis.set_yticks(places, [span.label for span in forest.spans])
     axis.set_ylim(-0.6, len(places) - 0.4)
-    axis.set_xlabel(forest.x_label)
+    names = 0.56 * style.size * max(len(span.label) for span in forest.spans)
+    axis.set_xlabel(fill(forest.x_label, int((style.width * 72.0 - names) / (0.6 * style.size))))
     axis.grid(axis="x", color=FAINT, linewidth=0.6)
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)

@@ -9,6 +9,7 @@ import numpy as np
 
 Kind = Literal["mean", "seed", "running", "batches", "rates", "seeds", "staircase", "dot", "others"]
 Sign = Literal["lost", "chosen"]
+Colours = Literal["light_is_much", "light_is_little", "white_is_none"]
 Limits = tuple[float, float]
 CLIMB = 0.5  # how far above its start a line is still drawn, as a share of how far the best came down
 
@@ -88,8 +89,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Grid:
-    """A matrix: values [rows, columns], NaN where there is none, and what is written in each cell. bold: cells that
-    stand out. scale: what the colour means."""
+    """A matrix: values [rows, columns], NaN where there is none, and what is written in each cell. scale: what the
+    colour means; colours: whether light is much, little, or 0 is white."""
 
     title: str
     caption: str
@@ -100,7 +101,7 @@ class Grid:
     values: np.ndarray
     texts: tuple[tuple[str, ...], ...]
     scale: str
-    light_is_low: bool = True
+    colours: Colours = "light_is_much"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def profile_of(comparisons: Sequence[Comparison]) -> Chart:
     seeds = [result.n for row in rows for result in row.results if result is not None]
     captions = [
         "target: " + ", ".join(f"{c.metric} {c.target:.3g} on {c.data}" for c in comparisons),
-        f"epochs to it, a miss never: median of {counted(seeds, 'seed')}; no band; B: area under the staircase, at most 1",
+        f"epochs to it, a miss never: median of {counted(seeds, 'seed')}; no band; B: area below, at most 1",
     ]
     if len(rows) < len(every):
         captions.append(f"{len(rows)} of {len(every)} recipes shown, those with the largest B")

@@ -11,8 +11,8 @@ from lossopt_cli.errors import Fault, UsageError
 
 FEW_SEEDS = 10
 MARGIN = 10.0**0.15  # free on both sides of the grid, in rates
-ROOM, LOST = "room: up to a rate that fails", "lost trial"
-CHOSEN, DEFAULT = "chosen rate", "the optimizer's default rate"
+ROOM, LOST = "room to a rate that fails", "lost trial"
+CHOSEN, DEFAULT = "chosen rate", "default rate"
 
 
 def rates(selection: Selection) -> Chart:

@@ -39,7 +39,7 @@ class Selection:
         every = [head.problem(self.comparison), *parts]
         if self.hidden:
             every.append(
-                f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown, the best first; --recipes chooses"
+                f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown; --recipes chooses others"
             )
         return "\n".join(part for part in every if part)
 

@@ -1,0 +1,123 @@
+"""`lossopt sweep --dry-run`: what would be trained, how long that would take, and what is there already."""
+
+import shlex
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lossopt_cli.catalogue.wording import counted
+from lossopt_cli.console import Console, render_rows
+from lossopt_cli.errors import RunError
+from lossopt_cli.progress import duration
+from lossopt_cli.rendering import json_text
+from lossopt_cli.sweeps.candidates import Candidate
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.course import Course
+from lossopt_cli.sweeps.crew import Crew
+from lossopt_cli.sweeps.shares import SMALLEST, Probed, Share, Workplace
+from lossopt_cli.sweeps.source import Source
+
+START_SECONDS = 5.0  # torch and keras
+FOLDER_BYTES, STEP_BYTES, EPOCH_BYTES = 12_000, 120, 700  # of a trial: its result and config, and what grows
+
+
+@dataclass(frozen=True)
+class Line:
+    """Of one recipe. trials: to choose its rate (they report too where no others do); report: afterwards; done: of
+    those that are known by now; further: at most, where the best is at an end."""
+
+    recipe: str
+    rates: str
+    tuned: str
+    trials: int
+    report: int
+    further: int
+    done: int
+    probed: Probed
+
+
+def show_plan(source: Source, course: Course, workers: int, console: Console) -> None:
+    """The plan as a table, or as JSON. RunError where a kind of trial cannot be trained."""
+    course.begin()
+    found = _probed(course, console)
+    if faults := [probed.fault for probed in found if probed.fault is not None]:
+        raise RunError(*dict.fromkeys(faults))
+    lines = [_line(candidate, course, probed) for candidate, probed in zip(course.candidates, found, strict=True)]
+    seconds = START_SECONDS + sum(_seconds(line) for line in lines) / min(workers, len(lines) * 2)
+    total = sum(line.trials + line.report for line in lines)
+    size = total * _bytes(course.candidates[0], course)
+    if console.format == "json":
+        plan = [{key: value for key, value in vars(line).items() if key != "probed"} for line in lines]
+        head = {"schema_version": 1, "folder": str(source.folder), "trials": total, "seconds": seconds, "bytes": size}
+        console.result(json_text({**head, "recipes": plan}))
+        return
+    columns = ("recipe", "learning rates", "tuned", "to choose", "to report", "done")
+    rows = [(line.recipe, line.rates, line.tuned, line.trials, line.report, line.done) for line in lines]
+    used = [place for place in range(len(columns)) if place != 2 or any(line.tuned for line in lines)]
+    rows = [[row[place] for place in used] for row in rows]
+    console.result(render_rows(console.format, [columns[place] for place in used], rows))
+    for text in _sentences(source, lines, seconds, size, workers):
+        console.result(text)
+
+
+def _probed(course: Course, console: Console) -> list[Probed]:
+    """One short training of every kind of trial, as many together as a share would have at least."""
+    console.note(f"trying {counted(len(course.candidates), 'kind')} of trial")
+    found: dict[int, Probed] = {}
+    probes = [Share(tuple(_some_cells(candidate, course)), probe=True) for candidate in course.candidates]
+    device = probes[0].cells[0].trial.config.train.device
+    with Crew(1, Workplace(course.folder.path, {}), device) as crew:
+        for event in crew.carry_out(deque(probes)):
+            if isinstance(event, Probed):
+                found[len(found)] = event
+    return list(found.values())
+
+
+def _some_cells(candidate: Candidate, course: Course) -> Sequence[Cell]:
+    """Cells at the middle rates."""
+    cells = candidate.cells(course.problems)
+    cells = cells or [course.cells[trial] for trial in course.cells if course.cells[trial].recipe == candidate.name]
+    middle = len(cells) // 2
+    return cells[max(0, middle - SMALLEST // 2) : middle + SMALLEST // 2] or cells[:1]
+
+
+def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:
+    protocol, arm = candidate.protocol, candidate.arms[0]
+    rates = candidate.rates[0] if candidate.rates else ()
+    said = ", ".join("its own" if rate is None else f"{rate:g}" for rate in rates)
+    if arm.rates.searched and not rates:
+        said = "9 around its scale" if arm.rates.auto else f"{len(arm.rates.values)} around its scale"
+    elif len(rates) > 4:
+        said = f"{len(rates)}: {rates[0]:g} to {rates[-1]:g}"
+    report = candidate.report_count
+    further = protocol.widenings * 2 * len(protocol.choosing)
+    done = sum(trial in course.folder.finished for trial in course.cells_of(candidate))
+    tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
+    return Line(candidate.name.replace("+", " + "), said, tuned, candidate.choose_count, report, further, done, probed)
+
+
+def _seconds(line: Line) -> float:
+    left = max(0, line.trials + line.report - line.done)
+    shares = 3 if line.report else 1
+    return left * line.probed.trial_seconds + (shares * line.probed.build_seconds if left else 0.0)
+
+
+def _bytes(candidate: Candidate, course: Course) -> int:
+    config = candidate.arms[0].config
+    per_epoch = -(-len(course.problems.of(config).train) // config.train.batch_size)
+    return FOLDER_BYTES + config.train.epochs * (EPOCH_BYTES + STEP_BYTES * per_epoch)
+
+
+def _sentences(source: Source, lines: Sequence[Line], seconds: float, size: float, workers: int) -> list[str]:
+    total, done = sum(line.trials + line.report for line in lines), sum(line.done for line in lines)
+    further = sum(line.further for line in lines)
+    told = [
+        "",
+        f"{counted(total, 'trial')}"
+        + (f", {done} of them done" if done else "")
+        + (f"; up to {further} more where the best rate is at an end" if further else ""),
+        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {shlex.quote(str(source.folder))}",
+    ]
+    if len({(line.trials, line.report) for line in lines}) > 1:
+        told.append("the budgets of the recipes are not equal; the comparison will say so")
+    return told

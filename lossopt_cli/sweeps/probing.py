@@ -1,0 +1,52 @@
+"""What a kind of trial costs, from a short training on a part of the data."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lossopt_cli.config.schema import Config
+from lossopt_cli.errors import LossoptError
+from lossopt_cli.sweeps.arms import Problems
+from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack
+from lossopt_cli.sweeps.shares import Probed
+from lossopt_cli.sweeps.trials import Heard
+from lossopt_cli.training.building import user_parts
+from lossopt_cli.training.running import at_work
+
+STEPS, EPOCHS = 20, 3
+
+
+def probed(cells: Sequence[Cell], problems: Problems) -> Probed:
+    """The cost of a trial like these, with its evaluations, when so many are trained together: EPOCHS short epochs, of
+    which the first pays for what is built once."""
+    config = cells[0].trial.config
+    examples = len(problems.of(config).train)
+    began_at = time.time()
+    try:
+        runs = prepare_stack(
+            [_shortened(cell.trial.config) for cell in cells], problems.of(_shortened(config)), _user(config)
+        )
+        heard = [Heard() for _ in cells]
+        with at_work(runs[0]):
+            train_stack(runs, heard)
+    except LossoptError as error:
+        return Probed(cells[0], fault=str(error))
+    ends = sorted(at for one in heard for at, _ in one.told)
+    first, last = (max(one.told[place][0] for one in heard) for place in (0, -1))
+    spent = (last - first) / (EPOCHS - 1) / len(cells) if len(ends) > len(cells) else 0.0
+    share = len(runs[0].problem.train) / examples
+    build = max(0.0, first - began_at - spent * len(cells))
+    return Probed(cells[0], build, spent / share * config.train.epochs)
+
+
+def _user(config: Config):
+    return user_parts(config, Path.cwd())
+
+
+def _shortened(config: Config) -> Config:
+    """EPOCHS epochs of at most STEPS steps."""
+    wanted = int(STEPS * config.train.batch_size / config.data.split[0])
+    limit = min(wanted, config.data.limit) if config.data.limit else wanted
+    train = config.train.model_copy(update={"epochs": EPOCHS, "keep": "last", "evaluate_every": None})
+    return config.model_copy(update={"data": config.data.model_copy(update={"limit": limit}), "train": train})
