@@ -1,5 +1,6 @@
 """The arguments and flags of the commands that read runs: compare, plot, evaluate. Declared once, as in `options`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -8,6 +9,7 @@ from lossopt_cli import completion
 from lossopt_cli.options import RESULT
 
 COMPARING = "Comparison"
+EVALUATION = "Evaluation"
 
 Compared = Annotated[
     list[str] | None,
@@ -30,7 +32,7 @@ ComparedMetric = Annotated[
 ]
 Split = Annotated[
     Literal["test", "validation", "train"] | None,
-    typer.Option("--split", metavar="SPLIT", help="test (unless said), validation, train", rich_help_panel=COMPARING),
+    typer.Option("--split", metavar="SPLIT", help="test (unless said), validation, train", rich_help_panel=RESULT),
 ]
 TargetValue = Annotated[
     float | None,
@@ -109,3 +111,29 @@ FailIfCompared = Annotated[
     typer.Option("--fail-if", metavar="EXPR", help="exit 3 if so: 'accuracy < 0.9', worse", rich_help_panel=RESULT),
 ]
 NoNotes = Annotated[bool, typer.Option("--quiet", "-q", help="the result only, no notes", rich_help_panel=RESULT)]
+
+EvaluatedRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN", help="a run: its folder, a beginning of its name, or last", autocompletion=completion.runs
+    ),
+]
+OtherData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="other data: a .csv file, a folder of images, one image, a name; all of it without --split",
+        rich_help_panel=EVALUATION,
+        autocompletion=completion.data,
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="FILE", help="csv to write: every prediction", rich_help_panel=EVALUATION),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="P", help="two classes: say the second above P", rich_help_panel=EVALUATION),
+]

@@ -276,36 +276,6 @@ RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="train failed trials again", rich_help_panel=TRAINING)
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="train more than 10,000 trials", rich_help_panel=TRAINING)]
-
-Run = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="RUN", help="a run: its folder, a beginning of its name, or last", autocompletion=completion.runs
-    ),
-]
-Split = Annotated[
-    Literal["test", "validation", "train"] | None,
-    typer.Option("--split", metavar="SPLIT", help="test (unless said), validation or train", rich_help_panel=RESULT),
-]
-OtherData = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="DATA",
-        help="other data: a .csv file, a folder of images, one image, a name; all of it without --split",
-        rich_help_panel=RESULT,
-        autocompletion=completion.data,
-    ),
-]
-Predictions = Annotated[
-    Path | None,
-    typer.Option("--predictions", metavar="FILE", help="csv to write: every prediction", rich_help_panel=RESULT),
-]
-Threshold = Annotated[
-    float | None,
-    typer.Option("--threshold", metavar="P", help="two classes: say the second above P", rich_help_panel=RESULT),
-]
 Confirm = Annotated[
     int,
     typer.Option(
@@ -330,5 +300,13 @@ DryRun = Annotated[
 ]
 PrintCommands = Annotated[
     bool,
-    typer.Option("--print-commands", help="one `lossopt train` line a trial, for a batch system", rich_help_panel=RESULT),
+    typer.Option(
+        "--print-commands", help="one `lossopt train` line a trial, for a batch system", rich_help_panel=RESULT
+    ),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="WAY", help="auto, stack, single: how trials are trained together", rich_help_panel=TRAINING
+    ),
 ]

@@ -11,6 +11,7 @@ from small_problems import Workbench, config_of, losses_of, problem_of
 from lossopt_cli.config.schema import Part
 from lossopt_cli.training import feeding
 from lossopt_cli.training.building import UserParts, is_pure
+from lossopt_cli.training.randomness import pure_randomness
 from lossopt_cli.training.recording import step_columns
 from lossopt_cli.training.user_code import load_object
 
@@ -164,6 +165,67 @@ def test_losses_before_after_and_between_the_steps_count_the_same_penalties(writ
     validation = bench.feeds["validation"]
     wanted = model.evaluate(validation.inputs, validation.targets, batch_size=8, verbose=0)
     assert outcome.final["validation"]["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+SUBCLASS = """
+class Own(keras.Model):
+    def __init__(self, units):
+        super().__init__()
+        self.shared = keras.layers.Dense(6, activity_regularizer="l2", kernel_regularizer="l2")
+        self.drop, self.norm = keras.layers.Dropout(0.5, seed=3), keras.layers.BatchNormalization()
+        self.end = keras.layers.Dense(units)
+
+    def call(self, x{argument}):
+        return self.end(self.norm(self.drop(self.shared(self.shared(x)))))
+
+def make(units):
+    return Own(units)
+"""
+
+
+@pytest.mark.parametrize("argument", ["", ", training=None"])
+def test_layers_of_a_class_of_the_user_are_told_to_train_as_fit_tells_them(written, argument):
+    """By the context of the call alone: dropout, batch normalisation and both penalties of a layer called twice."""
+    reference, bench = (written(SUBCLASS.format(argument=argument)) for _ in range(2))
+    model, batches, wanted = reference.built.model, bench.batches(4), []
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss=reference.built.objective.reference)
+    with pure_randomness():
+        for inputs, targets in batches:
+            model.reset_metrics()
+            wanted.append(float(model.train_on_batch(inputs, targets)))
+    state = bench.program.start()
+    with bench.program.session(state) as session:
+        losses = [float(session.step(*batch, 0.1).loss) for batch in batches]
+    np.testing.assert_allclose(losses, wanted, rtol=2e-6)
+    inputs = bench.feeds["test"].inputs
+    np.testing.assert_allclose(
+        bench.program.predict(state, inputs), model.predict(inputs, verbose=0), rtol=1e-4, atol=1e-6
+    )
+
+
+class Ids:
+    """`id` of penalties as it may fall: two numbers that are given again in another order."""
+
+    def __init__(self):
+        self.shift, self.seen = 0, []
+
+    def __call__(self, value) -> int:
+        if not isinstance(value, torch.Tensor):
+            return id(value)
+        place = next((n for n, other in enumerate(self.seen) if other is value), len(self.seen))
+        self.seen += [value] if place == len(self.seen) else []
+        return (place + self.shift) % 2
+
+
+def test_a_penalty_is_never_taken_for_an_old_one_of_another_layer(written, monkeypatch):
+    bench, ids, losses = written(PENALISED), Ids(), []
+    monkeypatch.setattr("keras.src.layers.layer.id", ids, raising=False)
+    state, batch = bench.program.start(), bench.batches(1)[0]
+    for ids.shift in range(2):
+        ids.seen.clear()
+        with bench.program.session(state.copy()) as session:
+            losses.append(float(session.step(*batch, 0.1).loss))
+    assert losses[0] == losses[1]
 
 
 FROZEN = """

@@ -1,6 +1,7 @@
 """From runs to a comparison: the rate chosen on validation, problems apart, recipes named, copies counted once."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -217,11 +218,31 @@ def test_runs_of_other_problems_are_kept_apart_and_named(tmp_path: Path, setting
 
 def test_problems_are_labelled(tmp_path: Path):
     made_run(tmp_path / "a", split_seed=7)
+    time.sleep(0.01)
     made_run(tmp_path / "b", split_seed="seed")
     assert [problem.label for problem in problems_of(read_records([tmp_path])[0])] == [
         "digits, a split for each seed",
         "digits, split 7",
     ]
+
+
+LABELS = [
+    ({"metric": "macro_f1"}, ["digits, macro_f1, split 20", "digits, accuracy, split 20"]),
+    ({"config": {"data": {"split": [1.0, 0.0, 0.0]}}}, ["digits, 100/0/0, split 20", "digits, 70/20/10, split 20"]),
+    (
+        {"change": {"problem": "0" * 16, "target": "age"}},
+        ["digits, target age, split 20", "digits, target digit, split 20"],
+    ),
+    ({"change": {"problem": "0" * 16, "target": "age", "data": "wine"}}, ["wine, split 20", "digits, split 20"]),
+]
+
+
+@pytest.mark.parametrize(("other", "labels"), LABELS)
+def test_what_differs_between_problems_is_in_their_labels(tmp_path: Path, other: dict, labels: list):
+    made_run(tmp_path / "a")
+    time.sleep(0.01)  # the clock of some file systems
+    made_run(tmp_path / "b", **other)
+    assert [problem.label for problem in problems_of(read_records([tmp_path])[0])] == labels
 
 
 def test_a_copied_run_counts_once(tmp_path: Path):
@@ -244,6 +265,13 @@ def test_copies_that_differ_are_averaged_within_the_seed(tmp_path: Path):
     assert (comparison.recipes[0].n, comparison.recipes[0].arm.scores) == (1, (pytest.approx(0.92),))
     assert comparison.left_out == ()
     assert any("averaged" in warning and f"{tmp_path}/b" in warning for warning in comparison.warnings)
+
+
+def test_a_trial_of_which_a_copy_is_lost_is_lost(tmp_path: Path):
+    made_run(tmp_path / "a", test=0.9)
+    made_run(tmp_path / "b", status="diverged", change={"metrics": {}})
+    [recipe] = only(tmp_path).recipes
+    assert (recipe.arm.lost, recipe.arm.scores) == ((True,), (pytest.approx(0.5),))
 
 
 def test_one_trial_spelled_in_two_ways_counts_once(tmp_path: Path):
@@ -274,6 +302,15 @@ def test_a_loss_that_gives_no_probabilities_is_left_out_of_a_metric_that_needs_t
     assert [recipe.loss for recipe in comparison.recipes] == ["cross_entropy"]
     assert [(item.folder.name, item.kind) for item in comparison.left_out] == [("hinge", "no_metric")]
     assert len(only(tmp_path).recipes) == 2
+
+
+def test_a_run_that_validation_cannot_judge_is_left_out(tmp_path: Path):
+    make(tmp_path, "adam", seeds=2)
+    change = {"metrics": {"test": {"accuracy": 0.9}, "validation": {"accuracy": None}}}
+    made_run(tmp_path / "odd", seed=2, change=change)
+    comparison = only(tmp_path)
+    assert comparison.recipes[0].arm.seeds == (0, 1)
+    assert [item.reason for item in comparison.left_out] == ["has no validation accuracy"]
 
 
 REFUSED = [

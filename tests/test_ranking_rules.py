@@ -227,7 +227,7 @@ def test_the_time_to_a_given_target_is_the_first_evaluation_that_reaches_it(tmp_
     assert (adam.time_to_target_epochs, adam.time_to_target_steps, adam.reached) == (3.0, 120.0, 8)
     assert adam.time_to_target_seconds == pytest.approx(3.0 / 5.0)
     assert (sgd.time_to_target_epochs, sgd.reached) == (math.inf, 0)
-    [pair] = comparison.time_pairs
+    [pair] = only(tmp_path, target=0.85, min_effect=0.9).time_pairs  # of accuracy, not of times
     assert pair.value == pytest.approx(math.log(6.0 / 3.0))  # a miss is an epoch after the last
     assert pair.different
 
@@ -252,6 +252,15 @@ def test_another_metric_that_changes_who_is_worse_is_told(tmp_path: Path):
     assert (f1.metric, f1.best, f1.order) == ("macro_f1", "adam", ("adam", "rmsprop", "sgd"))
     assert (f1.worse, f1.changes) == (("rmsprop", "sgd"), True)
     assert (entropy.metric, entropy.worse, entropy.changes) == ("cross_entropy", ("rmsprop",), False)
+    coarse = only(tmp_path, min_effect=0.5)  # of accuracy, so nothing to other metrics
+    assert [(other.worse, other.changes) for other in coarse.other_metrics] == [(f1.worse, True), (("rmsprop",), True)]
+
+
+def test_other_metrics_do_not_judge_what_is_lost(tmp_path: Path):
+    make(tmp_path, "adam", 0.95)
+    make(tmp_path, "sgd", 0.95, optimizer="sgd", learned=False)
+    for other in only(tmp_path).other_metrics:
+        assert (other.best, other.worse, other.changes) == ("adam", (), False)
 
 
 RELAPSES = [((0.1, 0.2, 0.3, None), 0.2, 0.3, True), ((0.01, 0.02, 0.03, 0.9), 0.02, 0.03, False)]

@@ -79,9 +79,9 @@ def at_default(recipe: RecipeResult) -> float | None:
 def room(comparison: Comparison, recipe: RecipeResult) -> str:
     """`3x`; `>10x` where no rate above the chosen one was lost; blank where none above was tried."""
     if recipe.room is not None:
-        return f"{recipe.room:.2g}x"
+        return wording.times(recipe.room)
     highest, chosen = highest_rate_tried(recipe), recipe.learning_rate
-    return f">{highest / chosen:.2g}x" if highest and chosen and highest > chosen else ""
+    return f">{wording.times(highest / chosen)}" if highest and chosen and highest > chosen else ""
 
 
 def time(comparison: Comparison, recipe: RecipeResult) -> str:

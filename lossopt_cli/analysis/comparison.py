@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lossopt_cli.analysis import wording
 from lossopt_cli.runs.records import LeftOut
 
 Standing = Literal["best", "tied", "worse", "not_tuned", "lost"]
@@ -92,7 +93,8 @@ class RecipeResult:
     it is not tuned. room: smallest lost rate above the chosen one over the chosen one. relapse: median over
     seeds that are not lost, worst_relapse their largest. at_default: mean at the optimizer's default rate.
     time_to_target_epochs: the median, lost trials as infinity. seconds: mean training seconds, None where rule 10
-    forbids. best_of_k: expected best of k of all trials, by k.
+    forbids. best_of_k: expected best of k of all trials, by k. area: of the arm's areas their mean; None where they are
+    of another metric than the compared one.
 
     rank: 1 + the number of recipes that are better by rule 8, so ties share it; None where the recipe is not judged.
     What chooses among rates is of validation: safe_window_decades, sensitivity and best_of_k are of the values that the
@@ -157,7 +159,8 @@ class RecipeResult:
 
 @dataclass(frozen=True)
 class OtherMetric:
-    """Whether another recorded metric tells another story about the recipes as they were chosen."""
+    """What another recorded metric says of the same trials. worse: than its best, by rule 8; the least effect that was
+    asked for is in other units and plays no part. changes: whether these are others than by the compared metric."""
 
     metric: str
     best: str
@@ -230,6 +233,8 @@ class Comparison:
     folders: tuple[Path, ...]
     time_pairs: tuple[Difference, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    floor: float = 0.0
+    test_over_train: float = 0.0
 
     @property
     def judged(self) -> bool:
@@ -244,4 +249,4 @@ class Comparison:
         rates = {arm.learning_rate for arm in (*recipe.arms, *recipe.tuning)}
         if len(rates) > 1 or recipe.learning_rate is None:
             return recipe.name
-        return f"{recipe.name} at {recipe.learning_rate:g}"
+        return f"{recipe.name} at {wording.rate(recipe.learning_rate)}"

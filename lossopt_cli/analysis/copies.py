@@ -45,6 +45,6 @@ def _different(copies: Iterable[Record]) -> list[Record]:
     """Those whose metrics no earlier one has."""
     found: list[Record] = []
     for record in copies:
-        if all(record.metrics != other.metrics or record.lost != other.lost for other in found):
+        if all(record.metrics != other.metrics for other in found):
             found.append(record)
     return found

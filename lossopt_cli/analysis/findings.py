@@ -8,6 +8,7 @@ from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.case import Case
 from lossopt_cli.analysis.columns import badness, highest_rate_tried
 from lossopt_cli.analysis.comparison import OtherMetric, RecipeResult, Sentence
+from lossopt_cli.analysis.convergence import OSCILLATES_ABOVE
 
 NEAR = 0.05  # of the way from guessing to the best: as good without tuning
 MORE_ROOM = 2.0  # times as much is worth a sentence
@@ -121,11 +122,7 @@ def oscillating(case: Case) -> Sentence | None:
     wild = [recipe for recipe in known if recipe.oscillates]
     calm = [recipe for recipe in known if not recipe.oscillates]
     if not wild:
-        worst = max((recipe.worst_relapse or recipe.relapse for recipe in known), default=None)
-        if worst is None or len(known) < 2 or not case.comparison.judged:
-            return None
-        said = f"none oscillates: a loss climbs back by at most {wording.percent(worst)} of its start."
-        return Sentence("oscillates", (), said)
+        return _calm(case, known)
     who = "the others" if len(calm) > 1 else "".join(case.labels(calm))
     others = f"; {who} by {_relapses(calm)}" if calm else ""
     if len(wild) == 1:
@@ -138,6 +135,23 @@ def oscillating(case: Case) -> Sentence | None:
         back = f"their losses climb back by {_relapses(wild)} of their start"
         said = f"{wording.listing(case.labels(wild))} oscillate: {back}{others}."
     return Sentence("oscillates", case.names(wild), said)
+
+
+def _calm(case: Case, known: Sequence[RecipeResult]) -> Sentence | None:
+    """That none does as a rule, and how far the worst seed of all went where that is farther than a calm one goes."""
+    if len(known) < 2 or not case.comparison.judged:
+        return None
+    most = max(recipe.relapse for recipe in known)
+    wildest = max(known, key=lambda recipe: recipe.worst_relapse or recipe.relapse)
+    worst = wildest.worst_relapse or wildest.relapse
+    if worst <= OSCILLATES_ABOVE:
+        said = f"none oscillates: a loss climbs back by at most {wording.percent(worst)} of its start."
+    else:
+        said = (
+            f"none oscillates as a rule: a loss climbs back by at most {wording.percent(most)} of its start, "
+            f"but by {wording.percent(worst)} in the worst seed of {case.label(wildest)}."
+        )
+    return Sentence("oscillates", (), said)
 
 
 def _relapses(recipes: Sequence[RecipeResult]) -> str:
@@ -157,10 +171,10 @@ def room(case: Case) -> Sentence | None:
         return None
     verb, rate = ("forgives", "its rate") if len(tight) == 1 else ("forgive", "their rates")
     most = max(wide, key=_room)
-    more = f"{_room(most):.2g}x" if most.room is not None else f"more than {_room(most):.2g}x"
+    more = wording.times(_room(most)) if most.room is not None else f"more than {wording.times(_room(most))}"
     said = (
-        f"{wording.listing(case.labels(tight))} {verb} least: {least:.2g}x from {rate} to the first that fails; "
-        f"{case.label(most)} most: {more}."
+        f"{wording.listing(case.labels(tight))} {verb} least: {wording.times(least)} from {rate} to the first that "
+        f"fails; {case.label(most)} most: {more}."
     )
     return Sentence("forgiving", case.names([*tight, most]), said)
 

@@ -45,11 +45,12 @@ def problems_of(records: Iterable[Record]) -> list[ProblemRuns]:
     for record in records:
         groups[record.problem].append(record)
     ordered = sorted(groups.values(), key=lambda group: max(record.began_at for record in group), reverse=True)
+    firsts = [group[0] for group in ordered]
     return [
         ProblemRuns(
             problem=group[0].problem,
-            label=_label(group[0]),
-            differs=_difference(group[0], ordered[0][0]) if group is not ordered[0] else None,
+            label=_label(group[0], firsts),
+            differs=_difference(group[0], firsts[0]) if group is not ordered[0] else None,
             records=tuple(group),
         )
         for group in ordered
@@ -61,9 +62,28 @@ def data_of(record: Record) -> str:
     return record.result.get("data") or record.config["data"]["name"]
 
 
-def _label(record: Record) -> str:
-    seed = record.config["data"].get("split_seed")
-    return f"{data_of(record)}, " + ("a split for each seed" if seed == "seed" else f"split {seed}")
+def _label(record: Record, others: Iterable[Record]) -> str:
+    """The data and the seed of their split; of target, metric and shares what differs between the problems."""
+    data = record.config["data"]
+    of_same_data = [other for other in others if data_of(other) == data_of(record)]
+    said = [data_of(record)]
+    for tell in (_target, _metric, _shares):
+        said += [tell(record)] if len({tell(other) for other in of_same_data}) > 1 else []
+    seed = data.get("split_seed")
+    return ", ".join([*said, "a split for each seed" if seed == "seed" else f"split {seed}"])
+
+
+def _target(record: Record) -> str:
+    return f"target {record.result.get('target')}"
+
+
+def _metric(record: Record) -> str:
+    return record.metric
+
+
+def _shares(record: Record) -> str:
+    """`70/20/10`: per cent of training, validation and test."""
+    return "/".join(f"{100.0 * share:g}" for share in record.config["data"].get("split") or ())
 
 
 def _difference(record: Record, newest: Record) -> str:

@@ -1,7 +1,8 @@
 """How the numbers of a comparison were made, and what of it is unequal (rule 2)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from lossopt_cli.analysis.arms import VALIDATION, View
 from lossopt_cli.analysis.choosing import Tried
@@ -12,7 +13,6 @@ from lossopt_cli.runs.records import Record
 
 SPLIT_FOR_EACH_SEED = "seed"
 STANDARD_NORMAL = 1.959963984540054  # half the width of a 95 % interval, in standard errors
-EACH_KEEPS = "last"
 
 
 def protocol_of(found: Sequence[Tried], rule: Rule) -> Protocol:
@@ -80,10 +80,12 @@ def standard_error(one: Tried, view: View) -> float | None:
     return math.fsum(widths) / len(widths) / (2.0 * STANDARD_NORMAL) if widths else None
 
 
-def _ends(counts) -> tuple[int, int]:
+def _ends(counts: Iterable[int]) -> tuple[int, int]:
+    """The least and the most."""
     counts = list(counts)
     return min(counts), max(counts)
 
 
-def _values(found: Sequence[Tried], key: str) -> tuple:
+def _values(found: Sequence[Tried], key: str) -> tuple[Any, ...]:
+    """Of the setting, ascending."""
     return tuple(sorted({one.recipe.setting[key] for one in found}))

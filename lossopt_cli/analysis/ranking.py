@@ -163,6 +163,8 @@ def _comparison(order: Ranked, request: Request, notes: Notes) -> Comparison:
         folders=tuple(record.folder for recipe in recipes for record in recipe.records),
         time_pairs=time_differences_of(order.found, order.rule),
         left_out=tuple(notes.left_out),
+        floor=order.rule.floor,
+        test_over_train=order.rule.test_over_train,
     )
 
 

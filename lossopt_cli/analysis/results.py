@@ -58,7 +58,7 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
         time_to_target_epochs=convergence.median_time(arm.times),
         time_to_target_steps=convergence.median_time(arm.step_times),
         reached=sum(math.isfinite(time) for time in arm.times),
-        area=_mean_of(arm.areas),
+        area=_mean_of(arm.areas) if rule.view.metric == one.records[0].metric else None,
         room=_room(one),
         safe_window_decades=_safe_window(one, rule),
         sensitivity=_sensitivity(one, rule),

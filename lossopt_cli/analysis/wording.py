@@ -60,6 +60,11 @@ def rate(value: float | None) -> str:
     return next((text for text in texts if abs(float(text) - value) <= 0.02 * abs(value)), f"{value:g}")
 
 
+def times(factor: float) -> str:
+    """How many times as much: `3x`, `1.5x`, `320x`."""
+    return f"{float(f'{factor:.2g}'):g}x"
+
+
 def count(value: float) -> str:
     """Epochs and the like: `2`, `2.5`, `never`."""
     return "never" if math.isinf(value) else f"{value:.3g}"

@@ -44,11 +44,13 @@ def show(
 def check(files: options.ConfigFiles, debug: options.Debug = False) -> None:
     """Says `ok` for each file, or all that is wrong with it (exit code 2)."""
     from lossopt_cli.config.resolving import resolve
+    from lossopt_cli.sweeps.axes import Asked, axes_of
 
     console, faults = Console(), []
     for file in files:
         try:
             resolve(file, {}, {}, ())
+            axes_of(Asked(file), {})
         except LossoptError as error:
             faults.extend(error.faults)
         else:

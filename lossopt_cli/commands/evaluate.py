@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from lossopt_cli import options
+from lossopt_cli import comparison_options, options
 from lossopt_cli.console import Console
 
 
 def evaluate(
-    run: options.Run = None,
-    split: options.Split = None,
-    data: options.OtherData = None,
-    predictions: options.Predictions = None,
-    threshold: options.Threshold = None,
+    run: comparison_options.EvaluatedRun = None,
+    split: comparison_options.Split = None,
+    data: comparison_options.OtherData = None,
+    predictions: comparison_options.Predictions = None,
+    threshold: comparison_options.Threshold = None,
     device: options.Device = None,
     fail_if: options.FailIf = None,
     logs: options.Logs = Path("logs"),

@@ -29,8 +29,9 @@ Announce = Callable[[str], None]
 class Posed:
     """What the model is asked: `split` of the problem. own: whether it is a split of the data of the training.
 
-    drawn: the split that was asked for, None for the whole of other data. name: of the data. labelled: whether the truth is known; where it is not, the targets are zeros. files: by example,
-    for images of a folder. seen: how many of these examples the model was trained on, where that is known.
+    drawn: the split that was asked for, None for the whole of other data. name: of the data. labelled: whether the
+    truth is known; where it is not, the targets are zeros. files: by example, for images of a folder. seen: how many
+    of these examples the model was trained on, where that is known.
     """
 
     problem: Problem

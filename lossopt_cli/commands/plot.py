@@ -24,7 +24,6 @@ def plot(
 ) -> None:
     """Draw runs, or a comparison of recipes, to a file whose path goes to stdout; a terminal gets a drawing as well.
 
-    \b
       curves       loss and metric over the training (unless another is said)
       steps        the loss of every batch, and its running mean
       lr           the metric by learning rate: best, room, lost trials

@@ -8,7 +8,7 @@ from pathlib import Path
 from lossopt_cli.analysis import several
 from lossopt_cli.analysis.figures.canvas import draw
 from lossopt_cli.analysis.figures.curves import By
-from lossopt_cli.analysis.figures.kinds import KINDS, Material, Wanted, checked_kind
+from lossopt_cli.analysis.figures.kinds import KINDS, Material, Wanted, kind_named
 from lossopt_cli.analysis.figures.style import STYLES, checked_ending
 from lossopt_cli.analysis.figures.terminal import as_text
 from lossopt_cli.analysis.problems import problems_of
@@ -22,6 +22,7 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.reading import find_run
 from lossopt_cli.runs.records import LeftOut, read_records
 
+FIRST = "1"  # of --problem, unless said
 UNLESS_SAID = "mse,mae,huber"
 
 
@@ -39,25 +40,35 @@ class Asked:
     problem: str
     loss: str | None
 
+    def given(self) -> dict[str, str | None]:
+        """The options that say what is drawn, as they were typed."""
+        names = ("metric", "split", "by", "recipes", "loss")
+        problem = None if self.problem == FIRST else self.problem
+        runs = ", ".join(self.references) or None
+        return {name: getattr(self, name) for name in names} | {"problem": problem, "runs": runs}
+
 
 def carry_out(asked: Asked, out: Path | None, style: str, console: Console) -> None:
     """Draws what was asked for, says where, and what is not in it."""
-    kind = checked_kind(asked.kind or ("losses" if asked.loss else "curves"), asked.by)
-    losses = tuple(parsed_losses(asked.loss or UNLESS_SAID)) if kind == "losses" else ()
-    wanted = Wanted(kind, asked.metric, asked.split, asked.by, asked.recipes, asked.problem, losses)
+    name = asked.kind or ("losses" if asked.loss else "curves")
+    kind = kind_named(name, asked.given())
+    losses = () if kind.of_runs else tuple(parsed_losses(asked.loss or UNLESS_SAID))
+    wanted = Wanted(name, asked.metric, asked.split, asked.by, asked.recipes, asked.problem, losses)
     material = material_of(asked, wanted)
     file = out or place_of(material)
     checked_ending(file)
-    picture = KINDS[kind].draw(material)
+    picture = kind.draw(material)
     draw(picture, file, STYLES[style])
     if console.live:
         console.note(as_text(picture, console.width))
     for line in notes(material):
         console.note(line)
+    for text in warnings(material):
+        console.warn(text)
     if console.format == "table":
         console.result(str(file))
     else:
-        console.rows(["file", "kind", "title", "caption"], [[file, kind, picture.title, picture.caption]])
+        console.rows(["file", "kind", "title", "caption"], [[file, name, picture.title, picture.caption]])
 
 
 def material_of(asked: Asked, wanted: Wanted) -> Material:
@@ -74,7 +85,7 @@ def material_of(asked: Asked, wanted: Wanted) -> Material:
 
 
 def place_of(material: Material) -> Path:
-    """The picture's file where none was named: in the folder of the run or sweep; of several, in the one around them."""
+    """The picture's file where none was named: in the folder of the run or sweep, or in the one around several."""
     folders = material.folders
     around = Path(os.path.commonpath([folder.absolute() for folder in folders])) if len(folders) > 1 else folders[0]
     names = [spell_part(name, settings, {}).replace(":", "_") for name, settings in material.wanted.losses]
@@ -83,11 +94,20 @@ def place_of(material: Material) -> Path:
 
 def notes(material: Material) -> list[str]:
     """Runs and problems that are not in the picture."""
-    return [*_other_problems(material), *left_out_lines(material.left_out)]
+    copies = [item for comparison in material.compared.values() for item in comparison.left_out]
+    return [*_other_problems(material), *left_out_lines([*material.left_out, *copies])]
+
+
+def warnings(material: Material) -> list[str]:
+    """What is doubtful about the comparisons that are drawn."""
+    every = material.compared.values()
+    refused = [f"not to be ranked: {comparison.refused}" for comparison in every if comparison.refused]
+    return list(dict.fromkeys([*refused, *(text for comparison in every for text in comparison.warnings)]))
 
 
 def _other_problems(material: Material) -> list[str]:
-    if len(material.problems) < 2 or KINDS[material.wanted.kind].every_problem:
+    """A line for each problem, where there are several and not all are drawn."""
+    if "problem" not in KINDS[material.wanted.kind].takes or len(material.problems) < 2:
         return []
     _, *listed = several.listing(material.problems, "", 0)
     number = material.problems.index(material.problem) + 1

@@ -22,6 +22,7 @@ def sweep(
     metric: options.Metric = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    engine: options.Engine = None,
     set_: options.Set = None,
     confirm: options.Confirm = 0,
     extend: options.Extend = False,
@@ -59,6 +60,7 @@ def sweep(
         "metric": metric,
         "device": device,
         "precision": precision,
+        "engine": engine,
     }
     asked = Asked(config, flags, tuple(lr or ()), seeds, seed, tuple(set_ or ()))
     request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, dry_run, print_commands)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lossopt_cli import errors
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.commands import comparing
 from lossopt_cli.commands.comparison_output import Shown
 from lossopt_cli.commands.sweeping_lines import print_commands
 from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
+from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.runs.environment import environment
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
@@ -21,8 +23,9 @@ from lossopt_cli.sweeps.cells import check_count
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, cores
 from lossopt_cli.sweeps.folder import SweepFolder
+from lossopt_cli.sweeps.rates import TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Workplace, shares_of
-from lossopt_cli.sweeps.source import Source, fingerprints, source_of
+from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import write_sweep
 
 FAILED_TOLD = 5
@@ -51,6 +54,11 @@ def carry_out(request: Request, console: Console) -> int:
     wishes = Wishes(source.seeds, request.confirm, request.extend)
     counted = {"arms and rates": sum(len(arm.rates.values) or 9 for arm in source.arms), "seeds": len(source.seeds)}
     check_count(counted, agreed=request.yes)
+    if source.one_range:
+        console.hint(
+            "one range of learning rates for recipes of different scale; --lr auto, or --lr x0.03..x30, goes around the "
+            "scale of each"
+        )
     sweep = SweepFolder(source.folder)
     if request.dry_run or request.print_commands:
         sweep.read()
@@ -69,6 +77,29 @@ def carry_out(request: Request, console: Console) -> int:
     return _conclude(source, course, console)
 
 
+def found_rate(asked: Asked, logs: Path, console: Console) -> float:
+    """The learning rate that `lossopt train --lr auto` trains at, from a sweep of this recipe that reports nothing.
+
+    RunError where none of its trials ends."""
+    problems = Problems(console.note)
+    source = source_of_one(asked, os.environ, logs, problems)
+    sweep = SweepFolder(source.folder)
+    with sweep.opened():
+        sweep.read()
+        wishes = Wishes(source.seeds, report=False)
+        course = Course(candidates_of(source.arms, wishes, problems), problems, sweep)
+        course.changed = lambda: _write(source, course)
+        _write(source, course)
+        _train(course, cores(), console)
+    (candidate,) = course.candidates
+    if candidate.chosen is None or candidate.chosen[1] is None:
+        raise RunError(Fault("no learning rate was found", "--lr", remedy="--lr RATE gives one"))
+    _, rate = candidate.chosen
+    tried = counted(len(candidate.rates[0]), "learning rate")
+    console.note(f"{'rate':<11}{rate:g}, the best of {tried} on validation, with {counted(TUNING_SEEDS, 'seed')} each")
+    return rate
+
+
 def _write(source: Source, course: Course) -> None:
     """sweep.yaml, with what is known by now."""
     file = source.written.with_candidates(course.candidates, source.seeds)
@@ -82,22 +113,27 @@ def _train(course: Course, workers: int, console: Console) -> None:
     if not shares:
         return
     screen = SweepScreen(console, course)
+    screen.head(workers)
     workplace = Workplace(course.folder.path, environment(["lossopt", *sys.argv[1:]]))
+    device = next(iter(course.cells.values())).trial.config.train.device
     try:
-        with Crew(workers, workplace, "auto") as crew:
+        with Crew(workers, workplace, device) as crew:
             for event in crew.carry_out(shares):
                 if isinstance(event, Ended):
                     shares.extend(shares_of(course.heard(event), workers))
                 screen.draw(crew.in_progress)
-    finally:
+    except KeyboardInterrupt:
         screen.close()
+        console.note("stopped; what has ended is kept, and the same command goes on from there")
+        raise
+    screen.close()
 
 
 def _conclude(source: Source, course: Course, console: Console) -> int:
     """What failed, and the table and verdict of `compare`."""
     failed = course.failed
     for ended in failed[:FAILED_TOLD]:
-        console.error(f"{source.folder / ended.cell.name}: {ended.reason}")
+        console.error(f"{source.folder / ended.cell.name}: {(ended.reason or 'failed').splitlines()[0]}")
     if failed:
         more = f", {len(failed) - FAILED_TOLD} of them not shown" if len(failed) > FAILED_TOLD else ""
         console.error(f"{len(failed)} of {course.total} trials failed{more}; --retry-failed tries them again")

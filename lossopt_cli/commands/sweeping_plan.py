@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lossopt_cli.catalogue.wording import counted
+from lossopt_cli.commands.sweeping_screen import shown_name
 from lossopt_cli.console import Console, render_rows
 from lossopt_cli.errors import RunError
 from lossopt_cli.progress import duration
@@ -93,7 +94,7 @@ def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:
     further = protocol.widenings * 2 * len(protocol.choosing)
     done = sum(trial in course.folder.finished for trial in course.cells_of(candidate))
     tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
-    return Line(candidate.name.replace("+", " + "), said, tuned, candidate.choose_count, report, further, done, probed)
+    return Line(shown_name(candidate), said, tuned, candidate.choose_count, report, further, done, probed)
 
 
 def _seconds(line: Line) -> float:
@@ -111,12 +112,12 @@ def _bytes(candidate: Candidate, course: Course) -> int:
 def _sentences(source: Source, lines: Sequence[Line], seconds: float, size: float, workers: int) -> list[str]:
     total, done = sum(line.trials + line.report for line in lines), sum(line.done for line in lines)
     further = sum(line.further for line in lines)
+    more = f"; up to {further} more where the best rate is at an end" if further else ""
+    place = shlex.quote(str(source.folder))
     told = [
         "",
-        f"{counted(total, 'trial')}"
-        + (f", {done} of them done" if done else "")
-        + (f"; up to {further} more where the best rate is at an end" if further else ""),
-        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {shlex.quote(str(source.folder))}",
+        f"{counted(total, 'trial')}{f', {done} of them done' if done else ''}{more}",
+        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {place}",
     ]
     if len({(line.trials, line.report) for line in lines}) > 1:
         told.append("the budgets of the recipes are not equal; the comparison will say so")

@@ -1,8 +1,11 @@
-"""One live table while a sweep runs: done, running, lost, best so far of each recipe, remaining time. On stderr."""
+"""What a person sees while a sweep runs, on stderr: what it is of, and one live table of its recipes."""
 
+import shutil
+import textwrap
 import time
 from collections.abc import Callable
 
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.console import Console, write
 from lossopt_cli.progress import duration
 from lossopt_cli.sweeps.candidates import Candidate
@@ -10,6 +13,9 @@ from lossopt_cli.sweeps.course import Course
 
 REDRAW_SECONDS = 0.25
 LINE_SECONDS = 10.0
+LABEL = 11
+STAGES = {"search": "scale", "choose": "rate", "report": "report", "done": "done"}
+KEPT_LINES = 4  # of the terminal, for what is not a recipe
 
 
 class SweepScreen:
@@ -17,13 +23,36 @@ class SweepScreen:
 
     def __init__(self, console: Console, course: Course, clock: Callable[[], float] = time.monotonic):
         self.console, self.course, self.clock = console, course, clock
-        self.started_at = self.drawn_at = clock()
+        self.drawn_at = clock()
+        self.at_work_since: float | None = None
         self.lines_on_screen = 0
-        self.done_before = 0
+        names = [shown_name(candidate) for candidate in course.candidates]
+        self.width = min(max(map(len, names)), max(24, console.width - 46))
+
+    def head(self, workers: int) -> None:
+        """The problem, the setting, the seeds, the folder."""
+        candidate = self.course.candidates[0]
+        config, protocol = candidate.arms[0].config, candidate.protocol
+        datasets = {self.course.problems.of(arm.config).description for c in self.course.candidates for arm in c.arms}
+        train = config.train
+        rates = "each learning rate found for it" if candidate.arms[0].rates.auto else "learning rates as given"
+        seeds = protocol.report or protocol.choosing
+        lines = {
+            "data": "; ".join(sorted(datasets)),
+            "setting": f"{config.model.name}, {counted(train.epochs, 'epoch')}, batch {train.batch_size}",
+            "recipes": f"{len(self.course.candidates)}, {rates}; {counted(len(seeds), 'seed')}",
+            "folder": f"{self.course.folder.path}      {counted(workers, 'worker')}",
+        }
+        for word, text in lines.items():
+            for place, line in enumerate(textwrap.wrap(text, min(self.console.width, 80) - LABEL)):
+                self.console.note(f"{'' if place else word:<{LABEL}}{line}")
+        self.console.note()
 
     def draw(self, in_progress: float, *, last: bool = False) -> None:
         """in_progress: how much of the shares at work is done, in trials."""
         now = self.clock()
+        if self.at_work_since is None and (in_progress or self.course.ended):
+            self.at_work_since = now
         if not last and now - self.drawn_at < (REDRAW_SECONDS if self.console.live else LINE_SECONDS):
             return
         self.drawn_at = now
@@ -31,39 +60,58 @@ class SweepScreen:
         if not self.console.live:
             self.console.note(line)
             return
-        lines = [*(self._row(candidate) for candidate in self.course.candidates), line]
+        lines = [*self._rows(), line]
         self._clear()
         width = self.console.width - 1
         write(self.console.err, "".join(f"{text[:width]}\n" for text in lines))
         self.lines_on_screen = len(lines)
 
     def close(self) -> None:
+        """Leaves the last state on the screen."""
         self.draw(0.0, last=True)
+        self.lines_on_screen = 0
 
     def _line(self, in_progress: float) -> str:
-        trained = [end for end in self.course.ended.values() if end.cell.role != "search"]
-        known = sum(cell.role != "search" for trial, cell in self.course.cells.items() if self._is_done(trial))
-        lost = sum(end.lost for end in trained)
-        total, spent = self.course.total, self.clock() - self.started_at
-        text = f"{known} of {total} trials" + (f", {lost} lost" if lost else "")
-        moved = len(trained) + in_progress
-        if moved > 0.0 and known < total:
-            left = max(0.0, total - known - in_progress)
-            text += f"; {duration(spent)}, about {duration(spent / moved * left)} left"
+        ended = [end for end in self.course.ended.values() if end.cell.role != "search"]
+        done, total, lost = self.course.done, self.course.total, sum(end.lost for end in ended)
+        failed = sum(end.status == "failed" for end in ended)
+        text = f"{done} of {counted(total, 'trial')}" + (f", {lost} lost" if lost else "")
+        text += f", {failed} failed" if failed else ""
+        if self.at_work_since is None:
+            return f"{text}; starting"
+        spent, moved = self.clock() - self.at_work_since, len(ended) + in_progress
+        if not ended and all(candidate.stage in ("search", "done") for candidate in self.course.candidates):
+            return f"{text}; looking where each recipe learns"
+        if done < total and moved > 1.0:
+            text += f"; {duration(spent)}, about {duration(spent / moved * max(0.0, total - done - in_progress))} left"
         return text
 
-    def _is_done(self, trial: str) -> bool:
-        return trial in self.course.ended or trial in self.course.folder.finished
+    def _rows(self) -> list[str]:
+        height = shutil.get_terminal_size((80, 24)).lines - KEPT_LINES
+        rows = [self._row(place, candidate) for place, candidate in enumerate(self.course.candidates)]
+        if len(rows) > height:
+            rows = [*rows[: height - 1], f"and {len(rows) - height + 1} more"]
+        return [f"{'recipe':<{self.width}}  {'stage':<6} {'done':>9} {'lost':>5}   best so far", *rows]
 
-    def _row(self, candidate: Candidate) -> str:
-        ends = [end for end in self.course.ended.values() if end.cell.recipe.startswith(candidate.name)]
-        values = [(end.value, end.cell.rate) for end in ends if end.value is not None and not end.lost]
-        best = (max if candidate.view.higher else min)(values, default=None)
-        lost = sum(end.lost for end in ends if end.cell.role != "search")
-        text = f"  {candidate.name.replace('+', ' + '):<34} {candidate.stage:<7} {len(ends):>4} done {lost:>3} lost"
-        return text + (f"   best {best[0]:.4g} at {best[1]:g}" if best else "")
+    def _row(self, place: int, candidate: Candidate) -> str:
+        asked = [trial for trial in self.course.asked.get(place, ()) if self.course.cells[trial].role != "search"]
+        known = [found for trial in asked if (found := self.course.outcome(trial)) is not None]
+        values = [(end.value, end.cell.rate) for end in known if end.value is not None and not end.lost]
+        best = (max if candidate.view.higher else min)(values, key=lambda found: found[0], default=None)
+        lost = sum(end.lost for end in known)
+        count = f"{len(known)}/{len(asked) + candidate.to_come}"
+        text = f"{shown_name(candidate):<{self.width}.{self.width}}  {STAGES[candidate.stage]:<6} {count:>9} {lost:>5}"
+        if best is None:
+            return text
+        rate = "" if best[1] is None else f" at {best[1]:g}"
+        return f"{text}   {best[0]:.4g}{rate}"
 
     def _clear(self) -> None:
         if self.lines_on_screen:
             write(self.console.err, f"\x1b[{self.lines_on_screen}A\x1b[J")
             self.lines_on_screen = 0
+
+
+def shown_name(candidate: Candidate) -> str:
+    """`mse + sgd:momentum=0.9`."""
+    return candidate.name.replace("+", " + ", 1)

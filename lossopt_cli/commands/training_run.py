@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from lossopt_cli.errors import LossoptError, Terminated
 from lossopt_cli.runs.environment import Commit, environment
 from lossopt_cli.runs.folder import RunFolder, run_name
 from lossopt_cli.runs.reading import finished_trial, read_result
+from lossopt_cli.sweeps.axes import Asked
+from lossopt_cli.sweeps.ranges import AUTO
 
 if TYPE_CHECKING:
     from lossopt_cli.training.running import Run
@@ -50,6 +52,8 @@ class Request:
 def carry_out(request: Request, console: Console) -> int:
     """Trains what the request asks for, or finds that it is trained; the exit code."""
     condition = conditions.parse(request.fail_if) if request.fail_if else None
+    if request.flags.get("learning_rate") == AUTO:
+        request = _with_rate(request, console)
     resolved = resolve(request.config, os.environ, request.flags, request.sets)
     for note in resolved.notes:
         console.note(note)
@@ -71,6 +75,15 @@ def carry_out(request: Request, console: Console) -> int:
         console.error(f"--fail-if: {condition.text}: {_observed(condition.names, _values(result))}")
         return errors.CHECK_NOT_MET
     return STATUS_CODES[result["status"]]
+
+
+def _with_rate(request: Request, console: Console) -> Request:
+    """The request with the learning rate that was found for it."""
+    from lossopt_cli.commands.sweeping import found_rate
+
+    flags = {key: value for key, value in request.flags.items() if key not in ("learning_rate", "seed", "threads")}
+    asked = Asked(request.config, flags, (AUTO,), None, request.flags.get("seed"), request.sets)
+    return replace(request, flags={**request.flags, "learning_rate": repr(found_rate(asked, request.logs, console))})
 
 
 def _assembled(resolved: Resolved, console: Console) -> tuple[Trial, Problem, "Run | None"]:

@@ -127,8 +127,11 @@ class Record:
     def at_start(self, metric: str, split: str) -> float | None:
         """At step 0; where that was not recorded of this split, of another one, else what guessing scores."""
         initial = self.result["initial"]
-        found = [initial.get(name, {}).get(metric) for name in (split, *initial)]
-        return next((value for value in found if value is not None), self.guessing(metric, split))
+        for name in (split, *initial):
+            value = initial.get(name, {}).get(metric)
+            if value is not None:
+                return value
+        return self.guessing(metric, split)
 
     def guessing(self, metric: str, split: str) -> float | None:
         """What is had without a model."""

@@ -36,7 +36,7 @@ class Arm:
 
     recipe: `loss+optimizer` as folders have it, without the settings that are tuned; tuned: those, by dotted key, which
     are chosen as the learning rate is. code: the fingerprints of the user's code in it. scale: what a search found;
-    chosen: the rate that validation chose.
+    chosen: the rate that validation chose. width: of the stacks that its trials are trained in, once that is known.
     """
 
     config: Config
@@ -46,6 +46,7 @@ class Arm:
     code: Mapping[str, str] = field(default_factory=dict)
     scale: float | None = None
     chosen: float | None = None
+    width: int | None = None
 
     @property
     def key(self) -> str:

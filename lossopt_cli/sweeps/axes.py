@@ -65,25 +65,29 @@ class Axes:
     seeds_said: bool
 
 
-def axes_of(asked: Asked, environ: Mapping[str, str], base: Layer | None = None) -> Axes:
+def axes_of(asked: Asked, environ: Mapping[str, str], base: Layer | None = None, *, single: bool = False) -> Axes:
     """The axes of config and flags, flags before the config. UsageError with every fault in them.
 
-    base: stands in the place of a config file."""
+    base: stands in the place of a config file. single: of one recipe, as `lossopt train` takes it: neither the axes of
+    the config nor those of a sweep of which nothing is said."""
     has_base = base is not None or asked.config is not None
     file = base or (layers.file_layer(asked.config) if asked.config is not None else Layer())
     in_file = {key.removeprefix("sweep."): item for key, item in file.given.items() if key.startswith("sweep.")}
+    in_file = {} if single else in_file
     file = Layer({key: item for key, item in file.given.items() if not key.startswith("sweep.")}, file.faults)
     work = _Work()
     constant = work.flags(asked.flags)
     above = work.sets(asked.sets)
     work.file(in_file)
-    below = (file, layers.environment_layer(environ), layers.command_line_layer(constant, ()))
+    environment = layers.environment_layer(environ)
+    below = (file, environment, layers.command_line_layer(constant, ()))
     given = {key: item for layer in (*below, above) for key, item in layer.given.items()}
-    if not has_base and "train.epochs" not in given.keys() | work.axes.keys():
+    if not has_base and not single and "train.epochs" not in given.keys() | work.axes.keys():
         file.given["train.epochs"] = Given(EPOCHS, "default of a sweep", "train.epochs", Path.cwd())
-    if not {"loss", "optimizer"} & work.axes.keys() and not {"loss.name", "optimizer.name"} & given.keys():
+    named = {"loss", "optimizer"} & work.axes.keys() or {"loss.name", "optimizer.name"} & given.keys()
+    if not named and not single:
         work.axes["optimizer"] = Axis("optimizer", OPTIMIZERS, Places("default of a sweep", "--opt", Path.cwd()))
-    rates = work.rates(asked.rates, in_file.get(LEARNING_RATE))
+    rates = work.rates(asked.rates, environment.given.pop(RATE, None) or in_file.get(LEARNING_RATE))
     seeds, count = work.seeds(asked, in_file)
     faults = [fault for layer in (*below, above) for fault in layer.faults] + work.faults
     if faults:

@@ -3,22 +3,33 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lossopt_cli.errors import LossoptError
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.cells import Cell
-from lossopt_cli.sweeps.folder import write_failed
-from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack
+from lossopt_cli.sweeps.folder import failed
+from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack, widest
 from lossopt_cli.sweeps.probing import probed
 from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
 from lossopt_cli.training.building import user_parts
-from lossopt_cli.training.judging import guess_of
+from lossopt_cli.training.judging import Guess, guess_of
 from lossopt_cli.training.loop import Outcome
-from lossopt_cli.training.running import at_work
+from lossopt_cli.training.running import Run, at_work
 from lossopt_cli.training.stopping import Stopping
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Cells that are trained together, and what they have in common. widest: what is worth it for their kind."""
+
+    cells: Sequence[Cell]
+    runs: Sequence[Run]
+    guess: Guess
+    widest: int
+    began_at: float
 
 
 @dataclass
@@ -41,43 +52,51 @@ class Bench:
             if len(share.cells) > 1:
                 self._apart(share.cells, 1, stopping)
             else:
-                self._failed(share.cells[0], error)
+                self.tell(failed(self.workplace, share.cells[0], str(error)))
 
     def _apart(self, cells: Sequence[Cell], width: int, stopping: Stopping) -> None:
         for first in range(0, len(cells), width):
             self.train(Share(tuple(cells[first : first + width])), stopping)
 
-    def _failed(self, cell: Cell, error: LossoptError) -> None:
-        if cell.role == "search":
-            self.tell(Ended(cell, "failed", False, None, str(error), 0.0))
-        else:
-            self.tell(Ended.of(cell, write_failed(self.workplace, cell, str(error))))
-
     def _together(self, cells: Sequence[Cell], stopping: Stopping) -> None:
+        """As stacks of the width that is worth it for this kind, one after the other, each written when it has ended.
+
+        The width is that of the sweep where it has found one before, so that a trial comes out the same."""
         began_at = time.perf_counter()
         configs = [cell.trial.config for cell in cells]
         runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
-        heard = [Heard() for _ in cells]
         with at_work(runs[0]):
-            guess = guess_of(runs[0].examination, runs[0].state)
+            guess, widest_ = guess_of(runs[0].examination, runs[0].state), cells[0].width or widest(runs[0])
+        for first in range(0, len(cells), widest_):
+            some = slice(first, first + widest_)
+            stack = Stack(cells[some], runs[some], guess, widest_, began_at)
+            self._train_stack(stack, stopping)
+            began_at = time.perf_counter()
+
+    def _train_stack(self, stack: "Stack", stopping: Stopping) -> None:
+        cells, runs = stack.cells, list(stack.runs)
+        if len(runs) == 1 and stack.widest > 1:  # a convolution alone has other last bits than one in a stack
+            runs.append(replace(runs[0], state=runs[0].state.copy()))
+        heard = [Heard() for _ in runs]
+        with at_work(runs[0]):
             outcomes = train_stack(runs, heard, stopping=stopping, stepped=self._moved(cells))
         if stopping.cause is not None:
             raise stopping.cause
-        spent = (time.perf_counter() - began_at) / len(cells)
-        for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=True):
+        spent = (time.perf_counter() - stack.began_at) / len(cells)
+        for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=False):
             if cell.role == "search":
-                self.tell(_searched(cell, outcome))
+                self.tell(_searched(cell, outcome, stack.widest))
             else:
-                trained = Trained(run, outcome, guess, told, len(cells), spent)
+                trained = Trained(run, outcome, stack.guess, told, len(cells), stack.widest, spent)
                 self.tell(Ended.of(cell, write_trial(self.workplace, cell, trained)))
 
     def _moved(self, cells: Sequence[Cell]) -> Callable[[int, int, int], None]:
         return lambda step, steps, alive: self.tell(Moved(len(cells) * step / steps))
 
 
-def _searched(cell: Cell, outcome: Outcome) -> Ended:
+def _searched(cell: Cell, outcome: Outcome, widest: int) -> Ended:
     """What a search needs of a trial, of which nothing is kept."""
     final = outcome.evaluations[-1].metrics if outcome.status == "done" else {}
     loss, initial = ((metrics.get("validation") or {}).get("loss") for metrics in (final, outcome.initial))
     known = loss is not None and math.isfinite(loss)
-    return Ended(cell, outcome.status, not known, None, None, 0.0, loss if known else None, initial)
+    return Ended(cell, outcome.status, not known, None, None, 0.0, widest, loss if known else None, initial)

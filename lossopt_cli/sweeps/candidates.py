@@ -39,11 +39,12 @@ class Protocol:
 @dataclass(frozen=True)
 class Wishes:
     """seeds: of the report. confirm: how many fresh seeds the chosen rate of a given grid gets. extend: whether further
-    rates are tried where the best is at an end."""
+    rates are tried where the best is at an end. report: whether a rate that was found is reported."""
 
     seeds: Sequence[int]
     confirm: int = 0
     extend: bool = False
+    report: bool = True
 
 
 @dataclass
@@ -126,6 +127,11 @@ class Candidate:
         self.stage = "choose"
         self._place_grid()
 
+    def learn_width(self, ended: Ended) -> None:
+        """Keeps the width of the stacks that this trial was trained in, for those to come."""
+        if ended.width is not None and any(arm.width is None for arm in self.arms):
+            self.arms = tuple(replace(arm, width=arm.width or ended.width) for arm in self.arms)
+
     def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
         """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more
         trials; or ends where none has."""
@@ -188,14 +194,14 @@ def _candidate(arms: tuple[Arm, ...], wishes: Wishes, problems: Problems) -> Can
     metric = config.train.metric or default_metric(problem.task)
     view = View(metric, is_higher_better(metric), "validation" if len(problem.validation) else "train")
     many = len(arms) > 1 or any(arm.rates.searched or len(arm.rates.values) > 1 for arm in arms)
-    chooses = arms[0].rates.auto or ((wishes.confirm or wishes.extend) and many)
-    if chooses and not len(problem.validation):
-        remedy = "--lr RATES without --confirm, or --set data.split=[0.7,0.2,0.1]"
+    if many and not len(problem.validation):
+        remedy = "one rate for each recipe (--lr RATE), or --set data.split=[0.7,0.2,0.1]"
         raise UsageError(Fault("no validation data to choose a learning rate by", "data.split", remedy=remedy))
     seeds = wishes.seeds
     if arms[0].rates.auto:
         widenings = WIDENINGS * (2 if wishes.extend else 1)
-        protocol = Protocol(_apart(seeds), "tuning", seeds, default=True, widenings=widenings)
+        report = seeds if wishes.report else ()
+        protocol = Protocol(_apart(seeds), "tuning", report, default=wishes.report, widenings=widenings)
     else:
         fresh = range(max(seeds) + 1, max(seeds) + 1 + wishes.confirm)
         protocol = Protocol(seeds, None, fresh, widenings=WIDENINGS if wishes.extend and many else 0)

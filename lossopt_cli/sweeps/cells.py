@@ -17,7 +17,7 @@ MANY, TOO_MANY = 10_000, 1_000_000
 class Cell:
     """A trial of a sweep. name: of its folder. recipe: as the screen calls it. role: what its numbers are for, None
     where every rate got every seed; those of a search are not written. tuned: the settings that are chosen as the
-    learning rate is, by dotted key."""
+    learning rate is, by dotted key. width: of the stack that it is to be trained in, None where that is to be found."""
 
     trial: Trial
     name: str
@@ -25,6 +25,7 @@ class Cell:
     rate: float | None
     role: Role | None = None
     tuned: tuple[str, ...] = ()
+    width: int | None = None
 
     @property
     def seed(self) -> int:
@@ -51,7 +52,7 @@ def cells_of(
             for rate in rates:
                 trial = trial_of(arm, rate, seed, problems)
                 name = trial_name(arm.label, rate, seed, trial.hash)
-                cell = Cell(trial, name, arm.label, rate, role, tuple(arm.tuned))
+                cell = Cell(trial, name, arm.label, rate, role, tuple(arm.tuned), arm.width)
                 found.setdefault(trial.hash, cell)
     return list(found.values())
 

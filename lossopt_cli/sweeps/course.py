@@ -18,7 +18,7 @@ class Course:
     scale, its rate), so that it can be written down.
 
     cells: all that were asked for, by trial hash; asked: by the place of the candidate that did; waiting: those of them
-    that it waits for."""
+    that it waits for; ended, ended_before: by this sweep, and by earlier ones."""
 
     candidates: Sequence[Candidate]
     problems: Problems
@@ -29,6 +29,7 @@ class Course:
     waiting: dict[int, set[str]] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)
     asked: dict[int, dict[str, None]] = field(default_factory=dict)
+    ended_before: dict[str, Ended] = field(default_factory=dict)
 
     def begin(self) -> list[Cell]:
         """The cells to train first."""
@@ -44,6 +45,7 @@ class Course:
         for place, waiting in list(self.waiting.items()):
             if trial in waiting:
                 waiting.discard(trial)
+                self.candidates[place].learn_width(ended)
                 found += [] if waiting else self._advance(place)
         return found
 
@@ -57,6 +59,20 @@ class Course:
         """The trials that were asked for and those that, as far as one knows, will be."""
         asked = sum(cell.role != "search" for cell in self.cells.values())
         return asked + sum(candidate.to_come for candidate in self.candidates)
+
+    @property
+    def done(self) -> int:
+        """How many of those asked for have ended."""
+        return sum(self.outcome(trial) is not None for trial, cell in self.cells.items() if cell.role != "search")
+
+    def outcome(self, trial: str) -> Ended | None:
+        """How a trial ended, now or in an earlier sweep; None for one that has not."""
+        if trial not in self.ended and trial in self.folder.finished:
+            self.ended_before[trial] = self.ended_before.get(trial) or Ended.of(
+                self.cells[trial], self.folder.finished[trial].result
+            )
+            return self.ended_before[trial]
+        return self.ended.get(trial)
 
     @property
     def failed(self) -> list[Ended]:

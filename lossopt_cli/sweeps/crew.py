@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from lossopt_cli.sweeps.cells import Cell
+from lossopt_cli.sweeps.folder import failed
 from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Workplace
 
 TICK_SECONDS = 0.2
@@ -127,4 +128,5 @@ class Crew:
             half = len(cells) // 2
             shares.extendleft([Share(tuple(cells[half:])), Share(tuple(cells[:half]))])
         elif cells:
-            yield Ended(cells[0], "failed", False, None, f"its process ended with code {worker.process.exitcode}", 0.0)
+            reason = f"its process ended with code {worker.process.exitcode}"
+            yield failed(self.workplace, cells[0], reason)

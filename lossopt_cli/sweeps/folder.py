@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from lossopt_cli.config.writing import dump
 from lossopt_cli.errors import Fault, UsageError
@@ -25,7 +24,7 @@ from lossopt_cli.runs.reading import (
 )
 from lossopt_cli.runs.records import Record
 from lossopt_cli.sweeps.cells import Cell
-from lossopt_cli.sweeps.shares import Workplace
+from lossopt_cli.sweeps.shares import Ended, Workplace
 
 UNFINISHED, LOCK = ".unfinished", ".lock"
 
@@ -89,6 +88,7 @@ class SweepFolder:
 def begin(sweep: Path, cell: Cell) -> RunFolder:
     """A folder to write the run of a cell into, out of sight until `end`."""
     path = sweep / UNFINISHED / cell.name
+    shutil.rmtree(path, ignore_errors=True)  # of a process that was killed while it wrote
     path.mkdir()
     return RunFolder(path)
 
@@ -102,8 +102,10 @@ def end(sweep: Path, cell: Cell) -> Path:
     return path
 
 
-def write_failed(workplace: Workplace, cell: Cell, reason: str) -> dict[str, Any]:
-    """The folder of a trial that ended before it had a result: its config, and why. result.json as a dict."""
+def failed(workplace: Workplace, cell: Cell, reason: str) -> Ended:
+    """Leaves a folder for a trial that ended before it had a result: its config, and why. Nothing of a search is kept."""
+    if cell.role == "search":
+        return Ended(cell, "failed", False, None, reason, 0.0)
     trial, config = cell.trial, cell.trial.config
     result = {
         "schema_version": SCHEMA_VERSION,
@@ -124,4 +126,4 @@ def write_failed(workplace: Workplace, cell: Cell, reason: str) -> dict[str, Any
     run_folder.write_text(CONFIG, dump(config))
     run_folder.write_json(RESULT, result)
     end(workplace.sweep, cell)
-    return result
+    return Ended.of(cell, result)

@@ -59,7 +59,7 @@ class Idle:
 class Ended:
     """How the training of a cell ended. value: its metric on validation (train where there is none), of the weights
     that the run reports; None where it has none. seconds: its part of what its share took.
-    loss, initial: of a search, on that split, after and before."""
+    width: of the stacks of its kind. loss, initial: of a search, on that split, after and before."""
 
     cell: Cell
     status: str
@@ -67,6 +67,7 @@ class Ended:
     value: float | None
     reason: str | None
     seconds: float
+    width: int | None = None
     loss: float | None = None
     initial: float | None = None
 
@@ -76,7 +77,8 @@ class Ended:
         status = result["status"]
         lost = status == "diverged" or (status == "done" and result.get("learned") is False)
         seconds = result.get("seconds", {}).get("total", 0.0)
-        return cls(cell, status, lost, judged_value(result), result.get("reason"), seconds)
+        width = (result.get("engine") or {}).get("widest")
+        return cls(cell, status, lost, judged_value(result), result.get("reason"), seconds, width)
 
 
 def judged_value(result: Mapping[str, Any]) -> float | None:
@@ -101,8 +103,8 @@ def shares_of(cells: Iterable[Cell], workers: int) -> list[Share]:
 
 
 def kind_of(cell: Cell) -> str:
-    """Equal for cells whose step is one computation: what differs is the learning rate, its schedule and the seed (where
-    the seed draws the split, not that)."""
+    """Equal for cells whose step is one computation: what differs is the learning rate, its schedule and the seed
+    (where the seed draws the split, not that)."""
     config = cell.trial.config.model_dump()
     seed = config["train"].pop("seed")
     config["optimizer"].pop("learning_rate", None)

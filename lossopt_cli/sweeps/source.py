@@ -29,6 +29,12 @@ class Source:
     folder: Path
     written: SweepFile
 
+    @property
+    def one_range(self) -> bool:
+        """Whether recipes whose default rates differ are all given the same range of rates."""
+        given = {arm.rates.values for arm in self.arms if not arm.rates.searched and len(arm.rates.values) > 1}
+        return len(given) == 1 and len({arm.default_rate for arm in self.arms}) > 1
+
 
 def source_of(asked: Asked, environ: Mapping[str, str], logs: Path, name: str | None, problems: Problems) -> Source:
     """The arms and seeds that were asked for. UsageError with every fault."""
@@ -39,9 +45,23 @@ def source_of(asked: Asked, environ: Mapping[str, str], logs: Path, name: str | 
     arms = arms_of(axes, problems)
     if name is not None:
         check_name(name)
-    folder = logs / (name or (safe(given.stem) if given is not None else _name(arms, problems)))
-    written = read_sweep(folder) or SweepFile((), (), (), {})
-    source = Source(_with_scales(arms, written), _seeds(axes), folder, written)
+    name = name or (safe(given.stem) if given is not None else _name(arms, problems))
+    return _source(arms, _seeds(axes), logs / name, problems)
+
+
+def source_of_one(asked: Asked, environ: Mapping[str, str], logs: Path, problems: Problems) -> Source:
+    """One recipe as `lossopt train` takes it, in the folder that a sweep of its problem has."""
+    axes = axes_of(asked, environ, single=True)
+    arms = arms_of(axes, problems)
+    if len(arms) > 1:
+        raise UsageError(Fault(f"{len(arms)} recipes", expected="one", remedy="lossopt sweep trains several"))
+    return _source(arms, _seeds(axes), logs / _name(arms, problems), problems)
+
+
+def _source(arms: Sequence[Arm], seeds: Sequence[int], folder: Path, problems: Problems) -> Source:
+    """UsageError where the folder holds a sweep of other problems."""
+    written = read_sweep(folder) or SweepFile((), (), ())
+    source = Source(_as_known(arms, written), seeds, folder, written)
     _check_problem(source, problems)
     return source
 
@@ -55,7 +75,7 @@ def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems:
     """The arms that are in the folder, with the rates and seeds that were asked for; or, where a flag names a part or a
     setting, new ones on its problem."""
     records, _ = read_records([folder])
-    written = read_sweep(folder) or SweepFile(_found(records, folder), (), (), {})
+    written = read_sweep(folder) or SweepFile(_found(records, folder), (), ())
     if not written.arms:
         raise UsageError(Fault(f"no runs and no sweep in {folder}", "CONFIG", "a config file, or a folder of runs"))
     asked = replace(asked, config=None)
@@ -67,13 +87,14 @@ def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems:
         axes = axes_of(asked, environ, _layer(_base(written.arms[0].config), folder, written.arms))
         arms = [_with_rates(arm, axes) for arm in written.arms]
     seeds = _seeds(axes) if axes.seeds_said else written.seeds or tuple(sorted({record.seed for record in records}))
-    return Source(_with_scales(arms, written), seeds, folder, written)
+    return Source(_as_known(arms, written), seeds, folder, written)
 
 
-def _with_scales(arms: Iterable[Arm], written: SweepFile) -> tuple[Arm, ...]:
-    """The arms with the scales that were found before."""
-    scales = {arm.key: arm.scale for arm in written.arms}
-    return tuple(replace(arm, scale=scales.get(arm.key)) for arm in arms)
+def _as_known(arms: Iterable[Arm], written: SweepFile) -> tuple[Arm, ...]:
+    """The arms with the scales and widths that were found before."""
+    known = {arm.key: arm for arm in written.arms}
+    found = [(arm, known.get(arm.key, arm)) for arm in arms]
+    return tuple(replace(arm, scale=before.scale, width=before.width) for arm, before in found)
 
 
 def _found(records: Sequence[Record], folder: Path) -> tuple[Arm, ...]:

@@ -22,13 +22,11 @@ HEAD = "# What this folder holds. `lossopt sweep {folder}` trains what is missin
 
 @dataclass(frozen=True)
 class SweepFile:
-    """seeds: of the last sweep. problems: the fingerprints of what the arms are trained on. engine: which way their
-    steps took, by kind of trial, so that a repeat takes the same."""
+    """seeds: of the last sweep. problems: the fingerprints of what the arms are trained on."""
 
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     problems: tuple[str, ...]
-    engine: Mapping[str, int]
 
     def with_candidates(self, candidates: Iterable[Candidate], seeds: Sequence[int]) -> "SweepFile":
         """What the candidates know laid over what was known."""
@@ -46,8 +44,7 @@ def read_sweep(folder: Path) -> SweepFile | None:
     values = reading.read(path).values
     try:
         arms = tuple(_arm_read(entry) for entry in values["arms"])
-        engine = {str(key): int(width) for key, width in (values.get("engine") or {}).items()}
-        return SweepFile(arms, tuple(values["seeds"]), tuple(map(str, values["problems"])), engine)
+        return SweepFile(arms, tuple(values["seeds"]), tuple(map(str, values["problems"])))
     except (KeyError, TypeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         what = f"cannot be read as a sweep: {type(error).__name__}: {reason}"
@@ -58,9 +55,10 @@ def write_sweep(folder: Path, file: SweepFile) -> None:
     """Whole, as every file of a run."""
     lines = [HEAD.format(folder=folder), f"schema_version: {SCHEMA_VERSION}\n"]
     lines += [f"seeds: {flow(list(file.seeds))}\n", f"problems: {flow(list(file.problems))}\n"]
-    lines += [f"engine: {flow(dict(file.engine))}\n", "arms:\n"]
+    lines.append("arms:\n")
     for arm in file.arms:
         entry = {"recipe": arm.recipe, "rates": _rates_written(arm.rates), "scale": arm.scale, "chosen": arm.chosen}
+        entry |= {"width": arm.width}
         entry |= {"tuned": dict(arm.tuned), "code": dict(arm.code), "config": arm.config.model_dump(mode="json")}
         lines.append("  - " + "\n    ".join(f"{key}: {flow(value)}" for key, value in entry.items()) + "\n")
     RunFolder(folder).write_text(SWEEP, "".join(lines))
@@ -71,7 +69,8 @@ def _merged(before: Arm, now: Arm) -> Arm:
     rates = now.rates
     if not (before.rates.searched or rates.searched) and None not in (*before.rates.values, *rates.values):
         rates = Rates(tuple(sorted({*before.rates.values, *rates.values})))
-    return replace(now, rates=rates, scale=now.scale or before.scale, chosen=now.chosen or before.chosen)
+    known = {key: getattr(now, key) or getattr(before, key) for key in ("scale", "chosen", "width")}
+    return replace(now, rates=rates, **known)
 
 
 def _rates_written(rates: Rates) -> Any:
@@ -90,4 +89,5 @@ def _arm_read(entry: Mapping[str, Any]) -> Arm:
         rates = Rates(tuple(given))
     parts = {key: dict(entry.get(key) or {}) for key in ("tuned", "code")}
     config = Config.model_validate(entry["config"])
-    return Arm(config, rates, entry["recipe"], **parts, scale=entry.get("scale"), chosen=entry.get("chosen"))
+    known = {key: entry.get(key) for key in ("scale", "chosen", "width")}
+    return Arm(config, rates, entry["recipe"], **parts, **known)

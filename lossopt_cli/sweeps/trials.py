@@ -37,13 +37,15 @@ class Heard:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that has ended. width: of the stack that it was trained in; seconds: what that took, per trial."""
+    """A run that has ended. width: of the stack that it was trained in; widest: that are worth it for its kind;
+    seconds: what the stack took, per trial."""
 
     run: Run
     outcome: Outcome
     guess: Guess
     heard: Heard
     width: int
+    widest: int
     seconds: float
 
 
@@ -58,7 +60,7 @@ def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str,
     result |= results.closing(run, outcome, guess, judgement)
     result |= {**cell.marks, "timing": "shared", "seconds": _seconds(trained)}
     way = "stack" if trained.width > 1 else result["engine"]["way"]
-    result["engine"] |= {"way": way, "width": trained.width}
+    result["engine"] |= {"way": way, "width": trained.width, "widest": trained.widest}
     run_folder.write_json(RESULT, result)
     folder.end(workplace.sweep, cell)
     return result

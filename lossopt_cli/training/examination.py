@@ -9,6 +9,7 @@ import torch
 
 from lossopt_cli.catalogue.metrics import compute
 from lossopt_cli.data.problem import Problem
+from lossopt_cli.training.calling import called
 from lossopt_cli.training.feeding import Feed
 from lossopt_cli.training.program import Program
 from lossopt_cli.training.state import State
@@ -53,7 +54,7 @@ class Examination:
         program, buffers = self.program, [tensor[0] for tensor in state.buffers]
         weights = program.layout.views(state.weights[0])
         with torch.no_grad():
-            *_, terms = program.model.stateless_call(weights, buffers, inputs, training=False, return_losses=True)
+            *_, terms = called(program.model, weights, buffers, inputs, training=False)
         return terms
 
     def raw(self, state: State, split: str) -> torch.Tensor:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import keras
 import torch
 
+from lossopt_cli.training.calling import called
 from lossopt_cli.training.layout import Layout
 from lossopt_cli.training.randomness import ImpureRandomness, pure_randomness
 from lossopt_cli.training.rules import Rule
@@ -120,9 +121,7 @@ class Program:
         weights = [tensor.detach().requires_grad_() for tensor in tensors[:count]]
         *buffers, inputs, targets = tensors[count:]
         with torch.enable_grad():
-            raw, moved, penalties = self.model.stateless_call(
-                weights, buffers, inputs, training=True, return_losses=True
-            )
+            raw, moved, penalties = called(self.model, weights, buffers, inputs, training=True)
             raw = raw.float()
             loss = self.loss(targets, raw)
             for penalty in penalties:
@@ -190,7 +189,7 @@ def predict(model: keras.Model, weights, buffers, inputs: torch.Tensor) -> torch
     outputs = []
     with torch.no_grad():
         for rows in inputs.split(_rows_at_once(inputs)):
-            raw, _ = model.stateless_call(weights, buffers, rows, training=False)
+            raw, *_ = called(model, weights, buffers, rows, training=False)
             outputs.append(raw.float())
     return torch.cat(outputs)
 

@@ -14,7 +14,7 @@ from lossopt_cli.config import choices
 from lossopt_cli.config.schema import Config, DataConfig, Part
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import Problem
-from lossopt_cli.errors import Fault, LossoptError, RunError, UsageError
+from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.training import devices, whole
 from lossopt_cli.training.building import Network, UserParts, network, user_parts
 from lossopt_cli.training.examination import Examination
@@ -119,8 +119,6 @@ def _weights(kept: KeptRun, problem: Problem, net: Network, layout: Layout) -> S
             return _of_whole(path, kept.config, problem, net, layout)
         if reported.is_dir():
             return State.load(reported)
-    except LossoptError:
-        raise
     except UNREADABLE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         what = f"the weights in {path.name if path.is_file() else REPORTED} cannot be read: {reason}"

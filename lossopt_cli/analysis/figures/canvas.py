@@ -1,8 +1,8 @@
 """Pictures drawn to a file with matplotlib, which is imported when something is drawn (without pyplot: it costs time
 and keeps state)."""
 
+import math
 from collections.abc import Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from textwrap import fill, wrap
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lossopt_cli.analysis.figures.matrix import draw_forest, draw_grid
-from lossopt_cli.analysis.figures.picture import Chart, Grid, Line, Panel, Picture, y_limits
+from lossopt_cli.analysis.figures.picture import Chart, Grid, Limits, Line, Panel, Picture, y_limits
 from lossopt_cli.analysis.figures.style import DASHES, FAINT, INK, MARKERS, QUIET, Style, checked_ending, save, settings
 
 OTHERS = "#C8C8C8"
@@ -65,7 +65,7 @@ def _head(figure: Any, picture: Picture, style: Style, body: float) -> None:
 def _draw_chart(figure: Any, chart: Chart, style: Style) -> float:
     """All panels and one legend below them; the height that this takes, in inches."""
     columns = max(1, min(chart.columns, len(chart.panels), int(style.width / style.narrowest)))
-    rows = ceil(len(chart.panels) / columns)
+    rows = math.ceil(len(chart.panels) / columns)
     height = style.panel * (0.72 if rows > 2 else 1.0 if columns > 1 or rows > 1 else 1.15)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, chart.panels, strict=False):
@@ -107,16 +107,19 @@ def _legend(figure: Any, style: Style) -> float:
     figure.legend(
         found.values(), found, loc="outside lower left", ncols=columns, frameon=False, handlelength=2.4, borderpad=0.2
     )
-    return ceil(len(found) / columns) * 1.6 * style.size / 72.0
+    return math.ceil(len(found) / columns) * 1.6 * style.size / 72.0
 
 
 def _draw_panel(axis: Any, panel: Panel, limits: tuple[float, float], style: Style) -> None:
     if panel.log_x:
         axis.set_xscale("log")
+        axis.minorticks_off()  # measuring each of them takes longer than all the rest
+        decades = _decades(panel.x_limits, room=axis.get_gridspec().ncols)
+        axis.set_xticks(decades, [f"{tick:g}".replace("e-0", "e-") for tick in decades])
     if panel.shade:
         low, high, label = panel.shade
         axis.axvspan(low, high, color="#E9E4D0", linewidth=0, zorder=0, label=label)
-    if panel.level:
+    if panel.level and limits[0] <= panel.level[0] <= limits[1]:
         dotted = {"color": QUIET, "linewidth": 0.6 * style.stroke, "linestyle": (0, (1, 1.5)), "zorder": 1}
         axis.axhline(panel.level[0], label=panel.level[1], **dotted)
     for line in panel.lines:
@@ -128,6 +131,13 @@ def _draw_panel(axis: Any, panel: Panel, limits: tuple[float, float], style: Sty
         filled = {"c": INK} if mark.sign == "lost" else {"c": "none", "edgecolors": INK}
         axis.scatter([mark.x], [mark.y], label=mark.label, zorder=6, clip_on=False, **look | filled)
     _dress(axis, panel, limits)
+
+
+def _decades(limits: Limits, room: int) -> list[float]:
+    """Powers of ten within the limits, written as one types them; fewer where `room` panels are side by side."""
+    first, last = math.ceil(math.log10(limits[0])), math.floor(math.log10(limits[1]))
+    every = math.ceil((last - first + 1) / (10.0 / room))
+    return [10.0**power for power in range(last, first - 1, -every)][::-1]
 
 
 def _dress(axis: Any, panel: Panel, limits: tuple[float, float]) -> None:

@@ -45,7 +45,7 @@ def confusion(subject: str, split: str, found: Mapping[str, Any]) -> Grid:
     texts = tuple(tuple(str(count) if count else "" for count in row) for row in counts.tolist())
     return Grid(
         f"Confusion on the {split} data",
-        f"{subject}\n{right} of {wording.counted(int(counts.sum()), 'example')} right; one run, no band",
+        f"{subject}\n{right:,} of {wording.counted(int(counts.sum()), 'example')} right; one run, no band",
         classes,
         classes,
         "true",

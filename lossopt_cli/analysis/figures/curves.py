@@ -12,7 +12,7 @@ from lossopt_cli.analysis.comparison import RecipeResult
 from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel, limits_without_climbers
 from lossopt_cli.analysis.figures.reading import table_of
 from lossopt_cli.analysis.figures.selection import Selection, seeds_in_words
-from lossopt_cli.analysis.statistics import count_floor, deviation
+from lossopt_cli.analysis.statistics import deviation
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.records import Record
 
@@ -48,13 +48,15 @@ def together(tables: Sequence[Table], column: str, *, held: bool) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def band(values: np.ndarray, floor: float = 0.0) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """mean -+ t(0.95, n - 1) s / sqrt(n) at every evaluation, s at least `floor`: [seeds, evaluations] -> mean, low,
-    high [evaluations]; NaN where a seed is. No low and high for one seed."""
+def band(
+    values: np.ndarray, floor: float = 0.0, test_over_train: float = 0.0
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """`statistics.t_interval` at every evaluation: [seeds, evaluations] -> mean, low, high [evaluations]; NaN where a
+    seed is. No low and high for one seed."""
     n, mean = len(values), values.mean(axis=0)
     if n < 2:
         return mean, None, None
-    half = student.quantile(CONFIDENCE, n - 1) * deviation(values.T, floor) / np.sqrt(n)
+    half = student.quantile(CONFIDENCE, n - 1) * deviation(values.T, floor) * np.sqrt(1.0 / n + test_over_train)
     return mean, mean - half, mean + half
 
 
@@ -120,8 +122,8 @@ class _Drawing:
         tables = self.tables[recipe.name]
         column = f"{split}_loss" if loss else f"{split}_{comparison.metric}"
         values = together(tables, column, held=loss is None)
-        counted = loss is None and comparison.counts and split == comparison.split
-        mean, low, high = band(values, count_floor(comparison.n_split) if counted else 0.0)
+        floor = comparison.floor if loss is None and split == comparison.split else 0.0
+        mean, low, high = band(values, floor, comparison.test_over_train)
         x, look = self._x(recipe), self.selection.look(recipe)
         if self.single and split == "train":
             look = Look(TRAINING, 1, look.marker)

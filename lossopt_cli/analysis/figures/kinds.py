@@ -47,15 +47,20 @@ class Material:
     left_out: Sequence[LeftOut]
     wanted: Wanted
 
-    @cached_property
+    @property
     def comparison(self) -> Comparison:
         """Of the problem that is asked for."""
-        return self._compared(self.problem)
+        return self.of_problem(self.problem)
 
     @property
     def comparisons(self) -> list[Comparison]:
         """Of every problem."""
-        return [self._compared(problem) for problem in self.problems]
+        return [self.of_problem(problem) for problem in self.problems]
+
+    @cached_property
+    def compared(self) -> dict[str, Comparison]:
+        """Those that were needed so far, by problem."""
+        return {}
 
     @property
     def problem(self) -> ProblemRuns:
@@ -73,25 +78,34 @@ class Material:
     def by_folder(self) -> dict[Path, Record]:
         return {record.folder: record for record in self.problem.records}
 
-    def _compared(self, problem: ProblemRuns) -> Comparison:
+    def of_problem(self, problem: ProblemRuns) -> Comparison:
+        if problem.problem not in self.compared:
+            self.compared[problem.problem] = compare(problem.records, self._request(problem))[0]
+        return self.compared[problem.problem]
+
+    def _request(self, problem: ProblemRuns) -> Request:
         split = self.wanted.split
         validated = all(record.sizes.get("validation") for record in problem.records)
         if split is None and KINDS[self.wanted.kind].chosen_by and validated:
             split = "validation"
-        return compare(problem.records, Request(metric=self.wanted.metric, split=split))[0]
+        return Request(metric=self.wanted.metric, split=split)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """sentence: what it shows. draw: the picture. chosen_by: whether it shows what one chooses by, so that it is of the
-    validation data unless a split is named. by: the values of --by that it takes, the first unless said."""
+    """sentence: what it shows. draw: the picture. takes: the options that it has a use for. chosen_by: whether it shows
+    what one chooses by, so that it is of the validation data unless a split is named. by: the values of --by that it
+    takes, the first unless said."""
 
     sentence: str
     draw: Callable[[Material], Picture]
+    takes: tuple[str, ...] = ("metric", "split", "recipes", "problem")
     chosen_by: bool = False
     by: tuple[By, ...] = ()
-    of_runs: bool = True
-    every_problem: bool = False
+
+    @property
+    def of_runs(self) -> bool:
+        return "loss" not in self.takes
 
 
 def _curves(material: Material) -> Picture:
@@ -123,29 +137,47 @@ def _losses(material: Material) -> Picture:
 
 
 KINDS: Mapping[str, Kind] = {
-    "curves": Kind("loss and metric over the training", _curves, chosen_by=True, by=("epoch", "step", "second")),
-    "steps": Kind("the loss of every batch", _steps, by=("step", "epoch")),
+    "curves": Kind(
+        "loss and metric over the training",
+        _curves,
+        takes=("metric", "recipes", "problem"),
+        chosen_by=True,
+        by=("epoch", "step", "second"),
+    ),
+    "steps": Kind("the loss of every batch", _steps, takes=("recipes", "problem"), by=("step", "epoch")),
     "lr": Kind("the metric by learning rate", lambda material: rates(material.selection()), chosen_by=True),
     "heatmap": Kind("the metric by loss and optimizer", lambda material: heatmap(material.selection(MOST))),
     "differences": Kind("which recipes differ, with intervals", lambda material: differences(material.selection())),
     "profile": Kind(
-        "who is fast, over several problems",
-        lambda material: profile_of(material.comparisons),
-        every_problem=True,
+        "who is fast, over several problems", lambda material: profile_of(material.comparisons), takes=("metric",)
     ),
-    "losses": Kind("losses themselves: what an error costs, and how it pulls", _losses, of_runs=False),
-    "confusion": Kind("which classes are taken for which", _confusion),
     "tradeoff": Kind("the metric against training seconds", lambda material: tradeoff(material.selection())),
+    "confusion": Kind("which classes are taken for which", _confusion, takes=("split",)),
+    "losses": Kind("losses themselves: what an error costs, and how it pulls", _losses, takes=("loss",)),
 }
 
 
-def checked_kind(name: str, by: str | None = None) -> str:
-    """The kind of that name. UsageError with the nearest where there is none, and where it is not drawn over `by`."""
+def kind_named(name: str, given: Mapping[str, str | None]) -> Kind:
+    """The kind of that name. given: the options that were typed, by name. UsageError with the nearest name where there
+    is none, and for options that the kind has no use for."""
     if name not in KINDS:
         near = nearest(name, KINDS)
         remedy = f"did you mean {' or '.join(near)}?" if near else None
         raise UsageError(Fault(f"unknown kind {name!r}", "--kind", f"one of {', '.join(KINDS)}", remedy))
-    if by is not None and by not in KINDS[name].by:
-        expected = " or ".join(KINDS[name].by) or f"no --by with --kind {name}"
-        raise UsageError(Fault(f"{name} cannot be drawn by {by}", "--by", expected))
-    return name
+    kind = KINDS[name]
+    takes = dict.fromkeys(kind.takes, True) | {"by": given.get("by") in kind.by, "runs": kind.of_runs}
+    useless = [option for option, value in given.items() if value and not takes.get(option)]
+    if useless:
+        raise UsageError(*(_useless(name, kind, option, given[option]) for option in useless))
+    return kind
+
+
+def _useless(name: str, kind: Kind, option: str, value: str | None) -> Fault:
+    if option == "runs":
+        return Fault("losses are drawn from their formulas, not from runs", "--kind losses", f"no {value}")
+    if option == "loss":
+        return Fault(f"--kind {name} draws runs, not losses", "--loss", "--kind losses, or --recipes to choose of runs")
+    if option == "by" and kind.by:
+        return Fault(f"{name} cannot be drawn by {value}", "--by", " or ".join(kind.by))
+    taken = ", ".join(f"--{other}" for other in kind.takes)
+    return Fault(f"--kind {name} has no use for it", f"--{option}", f"of the options that choose, only {taken}")

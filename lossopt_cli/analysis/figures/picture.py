@@ -56,9 +56,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. loss: the only loss whose values are on the y axis, None for a metric. level and upright: a y
-    and an x that are drawn as a line, and what they are; zero: whether 0 is, on both axes. shade: from x to x, and what
-    it is. Panels of one `row` word have the same y limits. x_limits, y_limits: None for what the lines need."""
+    """One pair of axes. loss: the only loss whose values are on the y axis, None for a metric. level (where it is in
+    sight) and upright: a y and an x that are drawn as a line, and what they are; zero: whether 0 is, on both axes.
+    shade: from x to x, and what it is. Panels of one `row` word have the same y limits. x_limits, y_limits: None for
+    what the lines need."""
 
     x_label: str
     y_label: str
@@ -155,7 +156,6 @@ def y_limits(panel: Panel, together: Sequence[Panel] = ()) -> Limits:
         return min(low for low, _ in given), max(high for _, high in given)
     values = [np.asarray(part) for other in together or [panel] for line in other.lines for part in _needed(line)]
     values += [np.asarray([mark.y]) for other in together or [panel] for mark in other.marks]
-    values += [np.asarray([other.level[0]]) for other in together or [panel] if other.level]
     every = np.concatenate(values) if values else np.zeros(0)
     every = every[np.isfinite(every)]
     if not len(every):

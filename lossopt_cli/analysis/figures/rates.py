@@ -6,7 +6,7 @@ from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.comparison import Arm, RecipeResult
 from lossopt_cli.analysis.figures.picture import Chart, Line, Mark, Panel, columns_for
 from lossopt_cli.analysis.figures.selection import Selection, lost_in_words, seeds_in_words
-from lossopt_cli.analysis.statistics import count_floor, t_interval
+from lossopt_cli.analysis.statistics import t_interval
 from lossopt_cli.errors import Fault, UsageError
 
 FEW_SEEDS = 10
@@ -70,8 +70,8 @@ def arms_of(recipe: RecipeResult) -> list[Arm]:
 def _means(selection: Selection, recipe: RecipeResult) -> Line:
     """The mean at every rate with its interval; a lost trial scores what it had at step 0."""
     comparison, arms = selection.comparison, arms_of(recipe)
-    floor = count_floor(comparison.n_split) if comparison.counts else 0.0
-    intervals = [t_interval(arm.scores, floor=floor) for arm in arms]
+    how = {"floor": comparison.floor, "test_over_train": comparison.test_over_train}
+    intervals = [t_interval(arm.scores, **how) for arm in arms]
     bars = [
         np.array([found.value if end is None else end for found, end in zip(intervals, ends, strict=True)])
         for ends in ([found.low for found in intervals], [found.high for found in intervals])

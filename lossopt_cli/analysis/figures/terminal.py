@@ -1,11 +1,13 @@
 """Pictures as text, for a terminal of any width, without colour: a sign for each line."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from lossopt_cli.analysis.figures.picture import Chart, Forest, Grid, Limits, Line, Panel, Picture, y_limits
+from lossopt_cli.analysis.scale import Scale
 
 SIGNS = "*o+x#@%&$"
 LEFT = 10  # columns for the scale
@@ -28,63 +30,75 @@ def _chart(chart: Chart, width: int) -> str:
     rows: dict[str, list[Panel]] = {}
     for place, panel in enumerate(chart.panels):
         rows.setdefault(panel.row or str(place), []).append(panel)
-    return "\n".join(_panel(_merged(panels), width) for panels in list(rows.values())[-MOST:])
+    labels = dict.fromkeys(line.label for panel in chart.panels for line in panel.lines if line.label)
+    signs = dict(zip(labels, SIGNS, strict=False))
+    return "\n".join(_panel(_merged(panels, signs), signs, width) for panels in list(rows.values())[-MOST:])
 
 
-def _merged(panels: Sequence[Panel]) -> Panel:
-    """One panel with the lines of all; where two have a line of the same name, the last of them (validation)."""
-    lines = [line for panel in panels for line in _told(panel)]
+def _merged(panels: Sequence[Panel], signs: Mapping[str, str]) -> Panel:
+    """One panel with the lines of all that have a sign; where two have one name, the last of them (validation)."""
+    lines = [line for panel in panels for line in panel.lines if line.label in signs]
     named = {line.label: line for line in lines}
     title = panels[-1].title if len(named) < len(lines) else ""
     return replace(panels[-1], lines=tuple(named.values()), title=title)
 
 
-def _told(panel: Panel) -> list[Line]:
-    """The lines that have a sign: those with a label."""
-    return [line for line in panel.lines if line.label][: len(SIGNS)]
-
-
-def _panel(panel: Panel, width: int) -> str:
-    lines = _told(panel)
+def _panel(panel: Panel, signs: Mapping[str, str], width: int) -> str:
     columns = width - LEFT
-    ends, limits = _ends(panel, lines), y_limits(panel)
+    ends, limits = _ends(panel), y_limits(panel)
     canvas = np.full((HEIGHT, columns), " ")
-    for sign, line in reversed(list(zip(SIGNS, lines, strict=False))):
-        _trace(canvas, sign, line, ends, limits, log=panel.log_x)
+    for line in reversed(panel.lines):
+        _trace(canvas, signs[line.label], line, ends, limits, log=panel.log_x)
     levels = {row: limits[1] - (limits[1] - limits[0]) * row / (HEIGHT - 1) for row in (0, HEIGHT // 2, HEIGHT - 1)}
     scale = [f"{levels[row]:.3g}" if row in levels else "" for row in range(HEIGHT)]
     drawn = [f"{text:>8} |{''.join(row).rstrip()}" for text, row in zip(scale, canvas, strict=True)]
     left, right = (f"{10.0**end if panel.log_x else end:.3g}" for end in ends)
     ruler = f"{'':>{LEFT}}{left}{panel.x_label:^{columns - len(left) - len(right)}}{right}"
     head = " ".join(part for part in (panel.title, panel.y_label) if part)
-    key = "   ".join(f"{sign} {line.label}" for sign, line in zip(SIGNS, lines, strict=False))
-    return "\n".join([f"{'':>{LEFT}}{head}   {key}"[:width], *drawn, ruler])
+    key = [f"{signs[line.label]} {line.label}" for line in panel.lines]
+    return "\n".join([*_packed([head, *key], width), *drawn, ruler])
 
 
-def _ends(panel: Panel, lines: Sequence[Line]) -> Limits:
+def _packed(parts: Sequence[str], width: int) -> list[str]:
+    """The parts in as few lines as they fit in, below each other's beginning."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]}   {part}" if lines[-1] else " " * LEFT + part
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append((" " * LEFT + part)[:width])
+    return lines
+
+
+def _ends(panel: Panel) -> Limits:
     """Of the x axis; of its logarithm to the base of 10 where that is drawn."""
-    if panel.x_limits is not None:
-        return panel.x_limits
-    x = np.concatenate([line.x[np.isfinite(line.x)] for line in lines])
-    x = np.log10(x) if panel.log_x else x
-    return float(x.min()), float(x.max())
+    x = np.concatenate([line.x[np.isfinite(line.x)] for line in panel.lines])
+    low, high = panel.x_limits or (float(x.min()), float(x.max()))
+    return (math.log10(low), math.log10(high)) if panel.log_x else (low, high)
 
 
 def _trace(canvas: np.ndarray, sign: str, line: Line, ends: Limits, limits: Limits, *, log: bool) -> None:
-    """The line put on the canvas: at every column of it, or where its points are."""
+    """The line put on the canvas, without gaps where it is steep; a single point where it is one."""
     rows, columns = canvas.shape
-    x = np.log10(line.x) if log else line.x
     known = np.isfinite(line.y)
     if not known.any():
         return
-    x, y = x[known], line.y[known]
-    at = np.linspace(*ends, columns) if len(x) > 1 else x
-    inside = (at >= x.min()) & (at <= x.max())
-    heights = np.interp(at, x, y)
-    places = np.arange(columns) if len(x) > 1 else np.round((x - ends[0]) / ((ends[1] - ends[0]) or 1) * (columns - 1))
-    level = np.round((limits[1] - heights) / (limits[1] - limits[0]) * (rows - 1))
-    seen = inside & (level >= 0) & (level < rows)
-    canvas[level[seen].astype(int), places[seen].astype(int)] = sign
+    x, y = (np.log10(line.x) if log else line.x)[known], line.y[known]
+    reach = (ends[1] - ends[0]) or 1.0
+    first, last = (round((end - ends[0]) / reach * (columns - 1)) for end in (x.min(), x.max()))
+    places = np.arange(max(first, 0), min(last, columns - 1) + 1)
+    at = np.clip(ends[0] + places / (columns - 1) * reach, x.min(), x.max())
+    staircase = line.kind == "staircase"
+    heights = y[np.searchsorted(x, at, side="right") - 1] if staircase else np.interp(at, x, y)
+    levels = np.round((limits[1] - heights) / (limits[1] - limits[0]) * (rows - 1)).astype(int)
+    before = levels[0] if len(levels) else 0
+    for place, level in zip(places, levels, strict=True):
+        steps = range(before + 1, level) if level > before else range(level + 1, before)
+        for row in (*steps, level):
+            if 0 <= row < rows:
+                canvas[row, place] = sign
+        before = level
 
 
 def _grid(grid: Grid) -> str:
@@ -102,21 +116,8 @@ def _flat(text: str) -> str:
 
 def _forest(forest: Forest, width: int) -> str:
     room = max(len(span.label) for span in forest.spans)
-    columns = max(width - room - 3, 20)
     ends = [end for span in forest.spans for end in (span.low, span.high, span.value) if end is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
-
-    def place(value: float) -> int:
-        return round((value - low) / ((high - low) or 1.0) * (columns - 1))
-
-    lines = []
-    for span in forest.spans:
-        row = [" "] * columns
-        if span.low is not None and span.high is not None:
-            row[place(span.low) : place(span.high) + 1] = "─" * (place(span.high) - place(span.low) + 1)
-        row[place(0.0)] = "│"
-        row[place(span.value)] = "●"
-        lines.append(f"{span.label:<{room}}  {''.join(row)}".rstrip())
-    left, right = f"{low:.3g}", f"{high:.3g}"
-    ruler = f"{'':<{room}}  {left}{forest.x_label:^{max(columns - len(left) - len(right), 0)}}{right}"
-    return "\n".join([*lines, ruler])
+    scale = Scale(low, high if high > low else low + 1.0, max(width - room - 2, 20))
+    lines = [f"{span.label:<{room}}  {scale.interval(span.value, span.low, span.high)}" for span in forest.spans]
+    return "\n".join(line.rstrip() for line in [f"{'':<{room}}  {scale.axis()}", *lines, forest.x_label.rjust(width)])
