@@ -18,11 +18,11 @@ Which loss, which optimizer, which learning rate, and how sure are we?
 
   lossopt train                              one training, now (digits, 15 s)
   lossopt train --loss huber --opt sgd       another loss, another optimizer
-  lossopt train --data mine.csv              your own table, or a folder
+  lossopt sweep                              the honest comparison (about 2 min)
   lossopt compare                            what the runs so far can tell
 
-  answer     train   evaluate   compare   plot
-  look up    list losses | optimizers | models | data | schedules      config
+  answer     train   evaluate   compare   plot   sweep
+  look up    list losses | optimizers | models | data | runs      config
   more       lossopt COMMAND --help         exit codes: lossopt --help
 """
 

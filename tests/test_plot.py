@@ -9,7 +9,7 @@ import pytest
 
 from lossopt_cli.__main__ import run
 from lossopt_cli.analysis.figures.kinds import KINDS
-from tests.made_runs import made_run
+from made_runs import made_run
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 

@@ -14,6 +14,7 @@ import pytest
 
 from lossopt_cli import errors
 from lossopt_cli.__main__ import run
+from made_runs import made_run
 
 # A command redirects the process's real stdout once; under capsys, whose stdout is no file, it leaves it alone.
 pytestmark = pytest.mark.usefixtures("capsys")
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("capsys")
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MARK = re.compile(r"\s+# (exit code (?P<code>\d+)|downloads .*)$")
+MARK = re.compile(r"\s+# (exit code (?P<code>\d+)|downloads .*|takes .*)$")
 FOR_A_SHELL = re.compile(r"[|>;$]|&&|\bfor\b|^Q=")
 # What a fresh machine needs first; .ci/run carries these out in an environment of their own.
 INSTALLS = re.compile(r"pip install")
@@ -78,10 +79,17 @@ def home(tmp_path_factory) -> Path:
     for source in blocks("python"):
         (folder / source.splitlines()[0].removeprefix("# ")).write_text(source)
     (folder / "mine.yaml").write_text("loss: huber\noptimizer: sgd\n")
+    for number, optimizer in enumerate(("adam", "sgd") * 2):
+        for folder_of_runs in ("demo", "optimizers"):
+            run_folder = made_run(
+                folder / "logs" / folder_of_runs / f"{optimizer}-{number}",
+                optimizer=optimizer,
+                learning_rate=0.1**number,
+            )
+            os.utime(run_folder / "config.yaml", (0, 0))
     # What lists runs needs one, also where another process runs the commands before it.
     code, said = in_a_shell("lossopt train --model linear --epochs 1 -q --name begun", folder)
     assert code == 0, said
-    shutil.copytree(folder / "logs" / "begun", folder / "logs" / "optimizers" / "begun")
     return folder
 
 

@@ -205,7 +205,8 @@ class Comparison:
     `last`, `best` or both, as `train.keep` says. standard_error: of the metric of one run of the best recipe on this
     sample of examples. time_pairs: of the logarithms of the epochs to the target, for every pair of recipes (positive:
     a is faster; different: claimed by rule 8); empty where there is no target. left_out: copies, which count once, and
-    runs that did not record the metric."""
+    runs that did not record the metric. floor and test_over_train: what an interval of scores is made with (rules 8 and
+    9; `statistics.t_interval`)."""
 
     problem: str
     data: str

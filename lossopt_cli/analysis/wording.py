@@ -56,8 +56,8 @@ def rate(value: float | None) -> str:
     """A learning rate in two digits, `0.032`, or as many as it takes to be within 2 % of it: `0.0125`."""
     if value is None:
         return ""
-    texts = (f"{value:.{digits}g}" for digits in range(1, 7))
-    return next((text for text in texts if abs(float(text) - value) <= 0.02 * abs(value)), f"{value:g}")
+    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 7))
+    return f"{next((short for short in rounded if abs(short - value) <= 0.02 * abs(value)), value):g}"
 
 
 def times(factor: float) -> str:

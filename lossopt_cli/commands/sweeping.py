@@ -29,6 +29,9 @@ from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of
 from lossopt_cli.sweeps.sweep_file import write_sweep
 
 FAILED_TOLD = 5
+ONE_RANGE = """\
+one range of learning rates for recipes of different scale:
+  --lr auto, or --lr x0.03..x30, goes around the scale of each"""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,7 @@ def carry_out(request: Request, console: Console) -> int:
     counted = {"arms and rates": sum(len(arm.rates.values) or 9 for arm in source.arms), "seeds": len(source.seeds)}
     check_count(counted, agreed=request.yes)
     if source.one_range:
-        console.hint(
-            "one range of learning rates for recipes of different scale; --lr auto, or --lr x0.03..x30, goes around the "
-            "scale of each"
-        )
+        console.hint(ONE_RANGE)
     sweep = SweepFolder(source.folder)
     if request.dry_run or request.print_commands:
         sweep.read()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from lossopt_cli import errors
 from lossopt_cli.analysis import conditions
 from lossopt_cli.catalogue.metrics import METRICS
-from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.commands.labels import brief
 from lossopt_cli.commands.training_report import WIDTH, batch_losses, report, reported, rows
 from lossopt_cli.commands.training_screen import TrainingScreen
@@ -161,23 +160,24 @@ def _details(result: Mapping) -> list[str]:
 
 
 def _next(result: Mapping, request: Request) -> list[tuple[str, str]]:
-    """The commands that one types next: a better rate where this one failed, another optimizer, what the loss is."""
+    """The commands that one types next: a better rate where this one failed, the curves, another optimizer, and the
+    comparison of several."""
     found = []
     if (rate := result.get("try_learning_rate")) is not None:
-        found.append((_again(request, {"learning_rate": f"{rate:g}"}), "another learning rate"))
-    used, loss = result["optimizer"]["name"], result["loss"]["name"]
-    other = "sgd" if used != "sgd" else "adam"
-    found.append((_again(request, {"optimizer": other, "learning_rate": None}), "another optimizer"))
-    if not is_user_code(loss):
-        found.append((f"lossopt list losses {loss}", "what this loss does"))
-    found.append((f"tensorboard --logdir {shlex.quote(str(request.logs))}", "the curves"))
+        found.append((_again("train", request, {"learning_rate": f"{rate:g}"}), "another learning rate"))
+    other = "sgd" if result["optimizer"]["name"] != "sgd" else "adam"
+    logs = [] if request.logs == Path("logs") else ["--logs", str(request.logs)]
+    found.append((shlex.join(["lossopt", "plot", "last", *logs]), "the curves"))
+    found.append((_again("train", request, {"optimizer": other, "learning_rate": None}), "another optimizer"))
+    alone = dict.fromkeys(("optimizer", "learning_rate", "seed", "threads"))
+    found.append((_again("sweep", request, alone), "several optimizers, fairly"))
     return found
 
 
-def _again(request: Request, changed: Mapping[str, str | None]) -> str:
+def _again(command: str, request: Request, changed: Mapping[str, str | None]) -> str:
     """The command line of the request with other flags; None takes one away."""
     flags = {**request.flags, **changed}
-    words = ["lossopt", "train", *([str(request.config)] if request.config else [])]
+    words = ["lossopt", command, *([str(request.config)] if request.config else [])]
     for word in WORDS:
         if flags.get(word.name) is not None:
             words += [word.flag, str(flags[word.name])]

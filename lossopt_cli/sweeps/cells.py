@@ -32,6 +32,11 @@ class Cell:
         return self.trial.config.train.seed
 
     @property
+    def key(self) -> str:
+        """Equal for the same trial for the same purpose: a search leaves nothing that would answer another question."""
+        return f"search {self.trial.hash}" if self.role == "search" else self.trial.hash
+
+    @property
     def marks(self) -> dict[str, Any]:
         """What its result.json has beside what every run has."""
         return {"role": self.role, "tuned": list(self.tuned)}

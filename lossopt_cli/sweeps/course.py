@@ -17,7 +17,7 @@ class Course:
     """candidates: the recipes. folder: what is there already, read. changed: called when a candidate knows more (its
     scale, its rate), so that it can be written down.
 
-    cells: all that were asked for, by trial hash; asked: by the place of the candidate that did; waiting: those of them
+    cells: all that were asked for, by their key; asked: by the place of the candidate that did; waiting: those of them
     that it waits for; ended, ended_before: by this sweep, and by earlier ones."""
 
     candidates: Sequence[Candidate]
@@ -37,7 +37,7 @@ class Course:
 
     def heard(self, ended: Ended) -> list[Cell]:
         """The cells to train besides, now that this one has ended."""
-        trial = ended.cell.trial.hash
+        trial = ended.cell.key
         self.ended[trial] = ended
         if ended.cell.role != "search" and ended.status in FINISHED:
             self.folder.note(ended.cell.name)
@@ -89,11 +89,11 @@ class Course:
         while candidate.stage != "done":
             cells = candidate.cells(self.problems)
             missing = [cell for cell in cells if not self._is_known(cell)]
-            new = [cell for cell in missing if cell.trial.hash not in self.cells]
-            self.cells |= {cell.trial.hash: cell for cell in cells}
-            self.asked.setdefault(place, {}).update(dict.fromkeys(cell.trial.hash for cell in cells))
+            new = [cell for cell in missing if cell.key not in self.cells]
+            self.cells |= {cell.key: cell for cell in cells}
+            self.asked.setdefault(place, {}).update(dict.fromkeys(cell.key for cell in cells))
             if missing:
-                self.waiting[place] = {cell.trial.hash for cell in missing}
+                self.waiting[place] = {cell.key for cell in missing}
                 return new
             self._conclude(candidate, cells)
             self.changed()
@@ -102,7 +102,7 @@ class Course:
 
     def _conclude(self, candidate: Candidate, cells: Sequence[Cell]) -> None:
         if candidate.stage == "search":
-            candidate.searched([self.ended[cell.trial.hash] for cell in cells])
+            candidate.searched([self.ended[cell.key] for cell in cells])
         elif candidate.stage == "choose":
             candidate.choose(self.folder.finished, self.problems)
         else:
@@ -110,10 +110,10 @@ class Course:
 
     def _is_known(self, cell: Cell) -> bool:
         """Whether its training has ended: now, or in an earlier sweep (a failure then counts unless tried again)."""
-        trial = cell.trial.hash
+        trial = cell.key
         if trial in self.ended or trial in self.folder.finished:
             return True
-        if trial in self.folder.failed and not self.retry_failed and cell.role != "search":
+        if trial in self.folder.failed and not self.retry_failed:
             self.ended[trial] = Ended.of(cell, self.folder.failed[trial].result)
             return True
         return False

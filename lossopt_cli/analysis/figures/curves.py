@@ -9,7 +9,7 @@ import numpy as np
 
 from lossopt_cli.analysis import student, wording
 from lossopt_cli.analysis.comparison import RecipeResult
-from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel, limits_without_climbers
+from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel
 from lossopt_cli.analysis.figures.reading import table_of
 from lossopt_cli.analysis.figures.selection import Selection, seeds_in_words
 from lossopt_cli.analysis.statistics import deviation
@@ -28,12 +28,15 @@ X_LABELS: Mapping[By, str] = {"epoch": "epoch", "step": "step", "second": "train
 
 
 def epochs_of(record: Record) -> dict[str, np.ndarray]:
-    """epochs.csv by column, with a first row of what result.json says of step 0."""
-    rows = {}
-    for name, values in table_of(record.folder, "epochs.csv").items():
-        split, _, metric = name.partition("_")
-        start = record.at_start(metric, split) if split in SPLITS else 0.0
-        rows[name] = np.concatenate([[np.nan if start is None else start], values])
+    """epochs.csv by column, with a first row of what result.json says of step 0; NaN where a trial diverged before a
+    value was taken."""
+    table = table_of(record.folder, "epochs.csv")
+    missing = np.full(len(table["step"]), np.nan)
+    rows = {name: np.concatenate([[0.0], values]) for name, values in table.items()}
+    for split in SPLITS:
+        for metric in record.result["initial"].get(split, {}):
+            start, name = record.at_start(metric, split), f"{split}_{metric}"
+            rows[name] = np.concatenate([[np.nan if start is None else start], table.get(name, missing)])
     return rows
 
 
@@ -81,6 +84,7 @@ def curves(selection: Selection, records: Mapping[Path, Record], by: By = "epoch
         selection.caption(
             seeds_in_words([recipe.n for recipe in selection.recipes], "band", few=FEW_SEEDS),
             "" if losses else f"{len(selection.losses)} losses: too many for a panel each, so the metric alone",
+            climbs=bool(losses),
         ),
         tuple(panels),
         2 if len(panels) > 1 else 1,
@@ -113,7 +117,7 @@ class _Drawing:
             loss=loss,
             row=loss or "metric",
             level=(comparison.guessing, "guessing") if metric and comparison.guessing is not None else None,
-            y_limits=None if metric and comparison.higher else limits_without_climbers(lines),
+            falls=not (metric and comparison.higher),
         )
 
     def _lines(self, recipe: RecipeResult, split: str, loss: str | None) -> list[Line]:
@@ -124,6 +128,8 @@ class _Drawing:
         values = together(tables, column, held=loss is None)
         floor = comparison.floor if loss is None and split == comparison.split else 0.0
         mean, low, high = band(values, floor, comparison.test_over_train)
+        if loss and recipe.lost:  # of losses without bound: it would cover all others
+            low, high = None, None
         x, look = self._x(recipe), self.selection.look(recipe)
         if self.single and split == "train":
             look = Look(TRAINING, 1, look.marker)

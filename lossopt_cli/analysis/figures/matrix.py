@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lossopt_cli.analysis.figures.picture import Forest, Grid
-from lossopt_cli.analysis.figures.style import FAINT, INK, QUIET, Style
+from lossopt_cli.analysis.figures.style import FAINT, INK, Style
 
 COLOURS = {"light_is_much": "cividis", "light_is_little": "cividis_r", "white_is_none": "Blues"}
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (ITU-R BT.709)
@@ -28,9 +28,10 @@ def draw_grid(figure: Any, grid: Grid, style: Style) -> float:
     shown = axis.imshow(np.ma.masked_invalid(grid.values), aspect="auto", **colours)
     _write_cells(axis, shown, grid, min(style.size, wide / (0.62 * _widest(grid)), high / (1.35 * _tallest(grid))))
     _name_cells(axis, grid, wide, high, style)
-    bar = figure.colorbar(shown, ax=axis, fraction=0.04, pad=0.02)
-    bar.set_label(grid.scale)
-    bar.outline.set_visible(False)
+    if most > least:
+        bar = figure.colorbar(shown, ax=axis, fraction=0.04, pad=0.02)
+        bar.set_label(grid.scale)
+        bar.outline.set_visible(False)
     return (rows * high + 7.0 * style.size) / 72.0
 
 
@@ -101,15 +102,6 @@ def draw_forest(figure: Any, forest: Forest, style: Style) -> float:
             label=label if label not in labelled else "",
         )
         labelled.add(label)
-        axis.annotate(
-            span.note,
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=0.85 * style.size,
-            color=QUIET,
-            annotation_clip=False,
-        )
     axis.set_yticks(places, [span.label for span in forest.spans])
     axis.set_ylim(-0.6, len(places) - 0.4)
     names = 0.56 * style.size * max(len(span.label) for span in forest.spans)

@@ -59,7 +59,7 @@ class Panel:
     """One pair of axes. loss: the only loss whose values are on the y axis, None for a metric. level (where it is in
     sight) and upright: a y and an x that are drawn as a line, and what they are; zero: whether 0 is, on both axes.
     shade: from x to x, and what it is. Panels of one `row` word have the same y limits. x_limits, y_limits: None for
-    what the lines need."""
+    what the lines need; falls: of a quantity to minimise, what climbs far above its start is not needed."""
 
     x_label: str
     y_label: str
@@ -73,6 +73,7 @@ class Panel:
     zero: bool = False
     upright: tuple[float, str] | None = None
     row: str = ""
+    falls: bool = False
     x_limits: Limits | None = None
     y_limits: Limits | None = None
     x_ticks: tuple[float, ...] | None = None
@@ -114,7 +115,6 @@ class Span:
     low: float | None
     high: float | None
     strong: bool
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,30 +137,26 @@ def columns_for(panels: int) -> int:
     return 2 if panels == 4 else min(panels, 3)
 
 
-def limits_without_climbers(lines: Sequence[Line]) -> Limits | None:
-    """For something to minimise: from the least to the start and half as far above it, where a line goes beyond that;
-    None where none does. So one trial that diverges does not flatten all others."""
-    values = np.concatenate([line.y[np.isfinite(line.y)] for line in lines]) if lines else np.zeros(0)
-    starts = [line.y[0] for line in lines if len(line.y) and np.isfinite(line.y[0])]
-    if not len(values) or not starts:
-        return None
-    low, start = float(values.min()), max(starts)
-    top = start + CLIMB * (start - low)
-    return (low - 0.06 * (top - low), top) if values.max() > top > low else None
-
-
 def y_limits(panel: Panel, together: Sequence[Panel] = ()) -> Limits:
-    """What the lines and signs of these panels need, and a little room; bands may leave it."""
-    given = [other.y_limits for other in together or [panel] if other.y_limits is not None]
-    if given:
-        return min(low for low, _ in given), max(high for _, high in given)
-    values = [np.asarray(part) for other in together or [panel] for line in other.lines for part in _needed(line)]
-    values += [np.asarray([mark.y]) for other in together or [panel] for mark in other.marks]
-    every = np.concatenate(values) if values else np.zeros(0)
+    """What the lines and signs of these panels need, and a little room; bands may leave it.
+
+    Of something that falls, what climbs further above the start than CLIMB times as far as the best came down leaves
+    it, too: one trial that diverges does not flatten all others."""
+    if panel.y_limits is not None:
+        return panel.y_limits
+    panels = together or [panel]
+    values = [part for other in panels for line in other.lines for part in _needed(line)]
+    values.append(np.array([mark.y for other in panels for mark in other.marks]))
+    every = np.concatenate(values)
     every = every[np.isfinite(every)]
     if not len(every):
         return 0.0, 1.0
     low, high = float(every.min()), float(every.max())
+    if panel.falls:
+        start = max(
+            [line.y[0] for other in panels for line in other.lines if np.isfinite(line.y[:1]).all()], default=high
+        )
+        high = min(high, start + CLIMB * (start - low or abs(start)))
     room = 0.06 * (high - low or abs(high) or 1.0)
     return low - room, high + room
 

@@ -34,9 +34,12 @@ class Selection:
     def losses(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(recipe.loss for recipe in self.recipes))
 
-    def caption(self, *parts: str) -> str:
-        """What was compared, these parts, and how many recipes are not drawn; a line each."""
+    def caption(self, *parts: str, climbs: bool = False) -> str:
+        """What was compared, these parts, whether lost trials climb out of sight, and how many recipes are not drawn; a
+        line each."""
         every = [head.problem(self.comparison), *parts]
+        if any(recipe.lost for recipe in self.recipes) and climbs:
+            every.append("lost trials: a loss that climbs far above its start leaves the picture")
         if self.hidden:
             every.append(
                 f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown; --recipes chooses others"

@@ -1,12 +1,13 @@
 """The loss of every batch, and its running mean: whether a recipe oscillates, climbs back, or crawls."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from lossopt_cli.analysis.comparison import RecipeResult
-from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, columns_for, limits_without_climbers
+from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, columns_for
 from lossopt_cli.analysis.figures.reading import table_of
 from lossopt_cli.analysis.figures.selection import Selection, counted
 
@@ -37,13 +38,14 @@ def steps(selection: Selection, by: ByStep = "step") -> Chart:
                 title=selection.label(recipe),
                 loss=recipe.loss,
                 row=recipe.loss,
-                y_limits=limits_without_climbers(lines),
+                falls=True,
             )
         )
+    last = max(float(line.x[-1]) for panel in panels for line in panel.lines)
     return Chart(
         "Loss of every batch",
-        selection.caption(_caption(selection.recipes, sorted(windows))),
-        tuple(panels),
+        selection.caption(_caption(selection.recipes, sorted(windows)), climbs=True),
+        tuple(replace(panel, x_limits=(0.0, last)) for panel in panels),
         columns_for(len(panels)),
     )
 

@@ -1,0 +1,139 @@
+"""Colours that belong to recipes, losses drawn as formulas, and drawings in a terminal."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from lossopt_cli.analysis.figures.confusion import confusion
+from lossopt_cli.analysis.figures.differences import differences
+from lossopt_cli.analysis.figures.looks import COLOURS, SHOWN, looks
+from lossopt_cli.analysis.figures.losses import broken, losses, shapes_of, shared_axis
+from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel
+from lossopt_cli.analysis.figures.rates import rates
+from lossopt_cli.analysis.figures.selection import selected
+from lossopt_cli.analysis.figures.terminal import as_text
+from lossopt_cli.console import ascii_twin
+from lossopt_cli.errors import UsageError
+from tests.made_comparisons import four_tied
+
+FOUR = [(name, "cross_entropy", name) for name in ("sgd", "momentum", "adam", "rmsprop")]
+
+
+def test_the_order_changes_no_look():
+    expected = looks(FOUR)
+    assert all(looks(order) == expected for order in permutations(FOUR))
+
+
+def test_choosing_some_changes_no_look():
+    every = selected(four_tied())
+    some = selected(four_tied(), "sgd,rmsprop")
+    assert [some.look(recipe) for recipe in some.recipes] == [
+        every.look(recipe) for recipe in every.recipes if recipe.name in ("sgd", "rmsprop")
+    ]
+
+
+def test_the_usual_optimizers_have_the_same_colour_in_any_company():
+    alone = {name: looks([(name, loss, optimizer)])[name] for name, loss, optimizer in FOUR}
+    assert looks(FOUR) == alone
+    assert len({look.colour for look in alone.values()}) == len(FOUR)
+
+
+def test_the_name_that_the_company_gives_a_recipe_changes_no_look():
+    short = looks(FOUR)
+    long = looks([(f"{loss} + {optimizer}", loss, optimizer) for _, loss, optimizer in FOUR])
+    assert list(short.values()) == list(long.values())
+
+
+@pytest.mark.parametrize("count", [len(COLOURS), SHOWN, 2 * len(COLOURS)])
+def test_no_two_look_alike(count):
+    found = looks([(f"f{place}", "mse", f"mine.py:f{place}") for place in range(count)]).values()
+    assert len({(look.colour, look.dash) for look in found}) == count
+    assert len({look.colour for look in found}) == min(count, len(COLOURS))
+
+
+def test_beyond_the_colours_the_marker_differs_too():
+    found = looks([(f"f{place}", "mse", f"mine.py:f{place}") for place in range(2 * len(COLOURS))]).values()
+    by_colour = {colour: {look.marker % 7 for look in found if look.colour == colour} for colour in COLOURS}
+    assert {len(markers) for markers in by_colour.values()} == {2}
+
+
+# Losses.
+
+
+@pytest.mark.parametrize(
+    ("drawn", "axis"),
+    [
+        (["mse", "huber", "SmoothL1Loss"], "error"),
+        (["cross_entropy", "gce", "bce"], "probability"),
+        (["cross_entropy", "hinge"], "margin"),
+        (["mape", "msle"], "ratio"),
+    ],
+)
+def test_the_axis_is_the_first_that_all_have(drawn, axis):
+    assert shared_axis([(name, {}) for name in drawn]) == axis
+
+
+def test_errors_and_margins_are_not_drawn_together():
+    with pytest.raises(UsageError, match="mse over error; hinge over margin"):
+        shared_axis([("mse", {}), ("hinge", {})])
+
+
+def test_a_jump_of_the_slope_is_a_gap():
+    slope = broken(np.sign(np.linspace(-1, 1, 101)))
+    assert np.isnan(slope[49])
+    assert np.nanmax(slope) == 1.0
+    assert not np.isnan(broken(np.linspace(-1, 1, 101))).any()
+
+
+def test_a_steep_loss_does_not_flatten_the_others():
+    value, slope = losses(shapes_of([("mse", {}), ("mae", {})], "error")).panels
+    assert value.y_limits[1] < 6.0 < value.lines[0].y.max()
+    assert slope.y_limits[1] < 4.0 < slope.lines[0].y.max()
+
+
+# In a terminal.
+
+
+def drawn_losses() -> Chart:
+    return losses(shapes_of([("mse", {}), ("mae", {})], "error"))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize(
+    "picture",
+    [drawn_losses(), rates(selected(four_tied())), differences(selected(four_tied()))],
+    ids=["losses", "lr", "differences"],
+)
+def test_nothing_is_wider_than_the_terminal_and_all_has_a_twin_in_ascii(picture, width):
+    text = as_text(picture, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "?" not in ascii_twin(text)
+
+
+def test_every_loss_has_its_sign():
+    value, _ = as_text(drawn_losses(), width=60).split("slope of the loss")
+    assert "loss   * mse   o mae" in value
+    canvas = [line[10:] for line in value.splitlines()[2:-2]]
+    assert "*" in canvas[-2]  # mse is 0 at 0, and on top
+    assert all(row.rstrip() == row for row in canvas)
+
+
+def test_recipes_with_panels_of_their_own_share_one_drawing():
+    text = as_text(rates(selected(four_tied())))
+    assert text.count("learning rate") == 2  # the title, and one axis
+    assert all(f"{sign} {name}" in text for sign, name in zip("*o+x", ["adam", "momentum"], strict=False))
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("mean", 13), ("staircase", 1)])
+def test_a_steep_line_has_no_gap_and_a_staircase_no_slope(kind, columns):
+    line = Line(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0]), Look("#000000"), "a", kind)
+    chart = Chart("t", "", (Panel("x", "y", (line,), y_limits=(0.0, 1.0)),))
+    canvas = [row[10:] for row in as_text(chart).splitlines() if row[9:10] == "|"]
+    assert all("*" in row for row in canvas)
+    assert len({row.index("*") for row in canvas[:-1]}) == columns
+
+
+def test_a_matrix_is_a_table():
+    grid = confusion("a run", "test", {"classes": ["cat", "dog"], "counts": [[8, 2], [0, 5]]})
+    assert as_text(grid).splitlines()[1:] == ["     cat  dog", "cat    8    2", "dog         5"]
