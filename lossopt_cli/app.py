@@ -67,7 +67,7 @@ COMMANDS = (
         "lossopt_cli.commands.compare",
         "compare",
     ),
-    Entry("plot", "Answer", "draw losses, to a file or the screen", "lossopt_cli.commands.plot", "plot"),
+    Entry("plot", "Answer", "draw runs, comparisons and losses", "lossopt_cli.commands.plot", "plot"),
     Entry(
         "sweep",
         "Answer",

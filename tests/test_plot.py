@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_runs import made_run
 
 from lossopt_cli.__main__ import run
 from lossopt_cli.analysis.figures.kinds import KINDS
-from made_runs import made_run
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_runs import made_run
 
 from lossopt_cli.analysis.comparison import Interval
 from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation
@@ -23,7 +24,6 @@ from lossopt_cli.errors import UsageError
 from lossopt_cli.runs.csv import read_columns
 from lossopt_cli.runs.records import Record, read_records
 from tests.made_comparisons import INFINITE, arm, comparison, difference, four_tied, recipe
-from made_runs import made_run
 
 PLAIN = Look("#000000")
 

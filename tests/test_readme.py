@@ -7,14 +7,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import made_run
 
 from lossopt_cli import errors
 from lossopt_cli.__main__ import run
-from made_runs import made_run
 
 # A command redirects the process's real stdout once; under capsys, whose stdout is no file, it leaves it alone.
 pytestmark = pytest.mark.usefixtures("capsys")
@@ -79,14 +80,11 @@ def home(tmp_path_factory) -> Path:
     for source in blocks("python"):
         (folder / source.splitlines()[0].removeprefix("# ")).write_text(source)
     (folder / "mine.yaml").write_text("loss: huber\noptimizer: sgd\n")
-    for number, optimizer in enumerate(("adam", "sgd") * 2):
-        for folder_of_runs in ("demo", "optimizers"):
-            run_folder = made_run(
-                folder / "logs" / folder_of_runs / f"{optimizer}-{number}",
-                optimizer=optimizer,
-                learning_rate=0.1**number,
-            )
-            os.utime(run_folder / "config.yaml", (0, 0))
+    recipes = product(("demo", "optimizers"), ("adam", "sgd"), (0.001, 0.01, 0.1), (0, 1))
+    for place, optimizer, rate, seed in recipes:
+        name = f"{optimizer}-{rate}-{seed}"
+        made = made_run(folder / "logs" / place / name, optimizer=optimizer, learning_rate=rate, seed=seed)
+        os.utime(made / "config.yaml", (0, 0))
     # What lists runs needs one, also where another process runs the commands before it.
     code, said = in_a_shell("lossopt train --model linear --epochs 1 -q --name begun", folder)
     assert code == 0, said

@@ -14,9 +14,10 @@ from lossopt_cli.analysis.ranking import Request, compare
 from lossopt_cli.commands.comparison_checks import WORSE, observed, values
 from lossopt_cli.commands.comparison_output import HELP, Output, Shown, show
 from lossopt_cli.commands.left_out import left_out_lines
+from lossopt_cli.commands.references import folder_of_several
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import LAST, RESULT, SWEEP, find_run
+from lossopt_cli.runs.reading import LAST
 from lossopt_cli.runs.records import LeftOut, Record, read_records
 
 ALL = "all"
@@ -127,23 +128,7 @@ def _checked(condition: conditions.Condition | None, comparisons: Sequence[Compa
 
 def _folders(asked: Asked, console: Console) -> list[Path]:
     """What the references mean: any folder that is there, runs and sweeps by name, `last`."""
-    return [_folder(reference, asked.logs, console) for reference in asked.references or (LAST,)]
-
-
-def _folder(reference: str, logs: Path, console: Console) -> Path:
-    """`last` is the newest sweep; of a newest run that is in none, the folder that it shares with others."""
-    if Path(reference).is_dir():
-        return Path(reference)
-    found = find_run(reference, logs)
-    beside = found.parent
-    if reference != LAST or (found / SWEEP).is_file():
-        return found
-    if (beside / SWEEP).is_file():
-        return beside
-    if all(other.parent == found for other in beside.glob(f"*/{RESULT}")):
-        return found
-    console.note(f"the last run and those beside it: lossopt compare {shlex.quote(str(beside))}")
-    return beside
+    return [folder_of_several(reference, asked.logs, console.note) for reference in asked.references or (LAST,)]
 
 
 def _baseline_records(baseline: str | None) -> list[Record]:

@@ -16,13 +16,14 @@ from lossopt_cli.commands import evaluation_result as results
 from lossopt_cli.commands.evaluation_data import Posed, other_data, own_data
 from lossopt_cli.commands.evaluation_report import report, tables, tidy
 from lossopt_cli.commands.predictions import check_place, write_predictions
+from lossopt_cli.commands.references import folder_of_one
 from lossopt_cli.config.references import is_user_code
 from lossopt_cli.console import Console, is_terminal, json_text, render_rows
 from lossopt_cli.data.kept import KeptRun, read_kept
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.progress import Counting
 from lossopt_cli.runs.folder import RunFolder, safe
-from lossopt_cli.runs.reading import SWEEP, find_run
+from lossopt_cli.runs.reading import SWEEP
 
 if TYPE_CHECKING:
     from lossopt_cli.training.building import UserParts
@@ -49,7 +50,7 @@ class Request:
 def carry_out(request: Request, console: Console) -> int:
     """Evaluates what the request asks for; the exit code."""
     condition = conditions.parse(request.fail_if) if request.fail_if else None
-    kept = read_kept(_folder(request))
+    kept = read_kept(_folder(request, console))
     _check(request, kept)
     if condition:
         condition.check(dict.fromkeys(_names(kept)))
@@ -72,8 +73,8 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4g}"
 
 
-def _folder(request: Request) -> Path:
-    folder = find_run(request.run, request.logs)
+def _folder(request: Request, console: Console) -> Path:
+    folder = folder_of_one(request.run, request.logs, console.note)
     if (folder / SWEEP).is_file():
         runs = sorted(path.parent for path in folder.glob("*/config.yaml"))
         again = f"train one with its model: lossopt train {runs[0] / 'config.yaml'}" if runs else None

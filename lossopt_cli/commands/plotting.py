@@ -17,9 +17,10 @@ from lossopt_cli.catalogue.losses import LOSSES, loss_named
 from lossopt_cli.catalogue.recipes import is_user_code, parse_part, spell_part, split_parts
 from lossopt_cli.catalogue.rows import LossRow, Value
 from lossopt_cli.commands.left_out import left_out_lines
+from lossopt_cli.commands.references import Note, folder_of_any, folder_of_one, folder_of_several
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import find_run
+from lossopt_cli.runs.reading import LAST
 from lossopt_cli.runs.records import LeftOut, read_records
 
 FIRST = "1"  # of --problem, unless said
@@ -54,7 +55,7 @@ def carry_out(asked: Asked, out: Path | None, style: str, console: Console) -> N
     kind = kind_named(name, asked.given())
     losses = () if kind.of_runs else tuple(parsed_losses(asked.loss or UNLESS_SAID))
     wanted = Wanted(name, asked.metric, asked.split, asked.by, asked.recipes, asked.problem, losses)
-    material = material_of(asked, wanted)
+    material = material_of(asked, wanted, console.note)
     file = out or place_of(material)
     checked_ending(file)
     picture = kind.draw(material)
@@ -71,13 +72,13 @@ def carry_out(asked: Asked, out: Path | None, style: str, console: Console) -> N
         console.rows(["file", "kind", "title", "caption"], [[file, name, picture.title, picture.caption]])
 
 
-def material_of(asked: Asked, wanted: Wanted) -> Material:
+def material_of(asked: Asked, wanted: Wanted, note: Note) -> Material:
     """The runs that are meant: folders that are there, or runs and sweeps by name; none is the newest. UsageError where
     there is none to draw."""
     if not KINDS[wanted.kind].of_runs:
         return Material((asked.logs,), (), (), wanted)
-    folders = [Path(text) if Path(text).is_dir() else find_run(text, asked.logs) for text in asked.references]
-    folders = folders or [find_run(None, asked.logs)]
+    found = {"runs": folder_of_any, "run": folder_of_one}.get(KINDS[wanted.kind].of, folder_of_several)
+    folders = [found(text, asked.logs, note) for text in asked.references or (LAST,)]
     records, left_out = read_records(folders)
     if not records:
         raise UsageError(_nothing(folders, left_out))

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from lossopt_cli import options
+from lossopt_cli import options, sweep_options
 from lossopt_cli.console import Console
 
 
 def sweep(
-    config: options.SweepSource = None,
-    loss: options.LossAxis = None,
-    opt: options.OptimizerAxis = None,
-    lr: options.LearningRateAxis = None,
+    config: sweep_options.SweepSource = None,
+    loss: sweep_options.LossAxis = None,
+    opt: sweep_options.OptimizerAxis = None,
+    lr: sweep_options.LearningRateAxis = None,
     schedule: options.Schedule = None,
-    seeds: options.Seeds = None,
-    seed: options.SeedAxis = None,
+    seeds: sweep_options.Seeds = None,
+    seed: sweep_options.SeedAxis = None,
     data: options.Data = None,
     target: options.Target = None,
     model: options.Model = None,
@@ -22,17 +22,17 @@ def sweep(
     metric: options.Metric = None,
     device: options.Device = None,
     precision: options.Precision = None,
-    engine: options.Engine = None,
+    engine: sweep_options.Engine = None,
     set_: options.Set = None,
-    confirm: options.Confirm = 0,
-    extend: options.Extend = False,
-    workers: options.Workers = None,
-    dry_run: options.DryRun = False,
-    print_commands: options.PrintCommands = False,
-    retry_failed: options.RetryFailed = False,
-    yes: options.Yes = False,
+    confirm: sweep_options.Confirm = 0,
+    extend: sweep_options.Extend = False,
+    workers: sweep_options.Workers = None,
+    dry_run: sweep_options.DryRun = False,
+    print_commands: sweep_options.PrintCommands = False,
+    retry_failed: sweep_options.RetryFailed = False,
+    yes: sweep_options.Yes = False,
     logs: options.Logs = Path("logs"),
-    name: options.SweepName = None,
+    name: sweep_options.SweepName = None,
     format: options.Format = "table",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,

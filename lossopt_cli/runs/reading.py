@@ -94,26 +94,28 @@ def parsed_result(found: Found) -> dict:
     return result
 
 
-def find_run(reference: str | None, logs: Path) -> Path:
-    """The folder of a run or a sweep that `reference` means.
+def find_run(reference: str | None, logs: Path, *, alone: bool = False) -> Path:
+    """The folder of a run, of a sweep, or of several runs that `reference` means.
 
-    A path to one; else the one below `logs` whose name, or path below `logs`, is or uniquely begins with it;
-    `last` and None are the newest (by when its config.yaml or sweep.yaml was written, which happens once).
+    A path to a run or a sweep; else the folder below `logs` whose name, or path below `logs`, is or uniquely begins
+    with it (a folder before what is in it); `last` and None are the newest run or sweep (by when its config.yaml or
+    sweep.yaml was written, which happens once). alone: the newest run that no sweep has made, if there is one.
     UsageError with the candidates where it means none or several."""
     if reference is None or reference == LAST:
-        return _newest(logs)
+        return _newest(logs, alone=alone)
     path = Path(reference)
     if _is_run(path) or _is_sweep(path):
         return path
-    named = {found.relative_to(logs).as_posix(): found for found in _runs_and_sweeps(logs)}
+    named = {found.relative_to(logs).as_posix(): found for found in _places(logs)}
     exact = [found for name, found in named.items() if reference in (name, found.name)]
     found = exact or [
         found for name, found in named.items() if name.startswith(reference) or found.name.startswith(reference)
     ]
-    if len(found) == 1:
-        return found[0]
+    outermost = [path for path in found if not any(other in path.parents for other in found)]
+    if len(outermost) == 1:
+        return outermost[0]
     if found:
-        raise UsageError(_several(reference, found))
+        raise UsageError(_several(reference, outermost))
     raise UsageError(_none(reference, path, list(named), logs))
 
 
@@ -148,15 +150,16 @@ def _is_sweep(folder: Path) -> bool:
     return (folder / SWEEP).is_file()
 
 
-def _runs_and_sweeps(folder: Path) -> Iterator[Path]:
-    """Below `folder`, a sweep before its runs."""
+def _places(folder: Path) -> Iterator[Path]:
+    """Below `folder`: runs, sweeps, and folders that runs lie in, each before what is in it."""
     for inside in _folders_in(folder):
         if _is_run(inside):
             yield inside
             continue
-        if _is_sweep(inside):
+        below = list(_places(inside))
+        if below or _is_sweep(inside):
             yield inside
-        yield from _runs_and_sweeps(inside)
+        yield from below
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -167,8 +170,12 @@ def _folders_in(folder: Path) -> list[Path]:
     return [path for path in inside if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")]
 
 
-def _newest(logs: Path) -> Path:
-    found = [path for path in _runs_and_sweeps(logs) if _is_sweep(path) or (path / RESULT).is_file()]
+def _newest(logs: Path, *, alone: bool) -> Path:
+    places = list(_places(logs))
+    sweeps = {path for path in places if _is_sweep(path)}
+    runs = [path for path in places if (path / RESULT).is_file()]
+    found = [path for path in runs if path.parent not in sweeps] if alone else []
+    found = found or [*runs, *sweeps]
     if not found:
         raise UsageError(
             Fault(

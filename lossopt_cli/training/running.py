@@ -108,7 +108,7 @@ def _plain_program(built: Build, device: torch.device) -> PlainProgram:
 
 @contextmanager
 def at_work(run: Run) -> Iterator[None]:
-    """Around what trains and evaluates the run: on its device; what the user's code raises is a RunError at its line."""
+    """Around what trains and evaluates the run: on its device, and a RunError at the line of user code that raises."""
     with keras.device(_keras_name(run.device)), Running(_files(run.built.user), None, raises=RunError):
         yield
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation
@@ -95,17 +96,18 @@ class Material:
 class Kind:
     """sentence: what it shows. draw: the picture. takes: the options that it has a use for. chosen_by: whether it shows
     what one chooses by, so that it is of the validation data unless a split is named. by: the values of --by that it
-    takes, the first unless said."""
+    takes, the first unless said. of: what it is drawn from."""
 
     sentence: str
     draw: Callable[[Material], Picture]
     takes: tuple[str, ...] = ("metric", "split", "recipes", "problem")
     chosen_by: bool = False
     by: tuple[By, ...] = ()
+    of: Literal["recipes", "runs", "run", "losses"] = "recipes"
 
     @property
     def of_runs(self) -> bool:
-        return "loss" not in self.takes
+        return self.of != "losses"
 
 
 def _curves(material: Material) -> Picture:
@@ -143,8 +145,9 @@ KINDS: Mapping[str, Kind] = {
         takes=("metric", "recipes", "problem"),
         chosen_by=True,
         by=("epoch", "step", "second"),
+        of="runs",
     ),
-    "steps": Kind("the loss of every batch", _steps, takes=("recipes", "problem"), by=("step", "epoch")),
+    "steps": Kind("the loss of every batch", _steps, takes=("recipes", "problem"), by=("step", "epoch"), of="runs"),
     "lr": Kind("the metric by learning rate", lambda material: rates(material.selection()), chosen_by=True),
     "heatmap": Kind("the metric by loss and optimizer", lambda material: heatmap(material.selection(MOST))),
     "differences": Kind("which recipes differ, with intervals", lambda material: differences(material.selection())),
@@ -152,8 +155,8 @@ KINDS: Mapping[str, Kind] = {
         "who is fast, over several problems", lambda material: profile_of(material.comparisons), takes=("metric",)
     ),
     "tradeoff": Kind("the metric against training seconds", lambda material: tradeoff(material.selection())),
-    "confusion": Kind("which classes are taken for which", _confusion, takes=("split",)),
-    "losses": Kind("losses themselves: what an error costs, and how it pulls", _losses, takes=("loss",)),
+    "confusion": Kind("which classes are taken for which", _confusion, takes=("split",), of="run"),
+    "losses": Kind("losses themselves: what an error costs, and how it pulls", _losses, takes=("loss",), of="losses"),
 }
 
 
