@@ -144,11 +144,11 @@ class Console:
 
     def warn(self, text: str) -> None:
         """To stderr, always."""
-        self._tell(f"{self.style('warning', 'yellow')}: {text}")
+        self._tell(f"{self.style('warning', 'yellow')}: {self._filled(text, len('warning: '))}")
 
     def error(self, text: str) -> None:
         """To stderr, always."""
-        self._tell(f"{self.style('error', 'red')}: {self._filled(text)}")
+        self._tell(f"{self.style('error', 'red')}: {self._filled(text, len('error: '))}")
 
     def style(self, text: str, *names: str) -> str:
         """The text in these STYLES where stderr has colour."""
@@ -168,15 +168,16 @@ class Console:
 
         return shutil.get_terminal_size((80, 24)).columns
 
-    def _filled(self, text: str) -> str:
-        """On a terminal long lines folded; elsewhere a line stays a line, so that grep finds it."""
+    def _filled(self, text: str, taken: int) -> str:
+        """On a terminal long lines folded, the first with so many signs before it; elsewhere a line stays a line, so
+        that grep finds it."""
         import textwrap
 
         if not is_terminal(self.err):
             return text
         lines = text.split("\n")
         return "\n".join(
-            textwrap.fill(line, self.width - 7 * (place == 0), subsequent_indent="  ", break_on_hyphens=False)
+            textwrap.fill(line, self.width - taken * (place == 0), subsequent_indent="  ", break_on_hyphens=False)
             for place, line in enumerate(lines)
         )
 

@@ -60,10 +60,23 @@ def test_latex_says_what_it_is_of_and_what_its_signs_mean():
 
 
 def test_latex_without_a_claim_has_nothing_in_bold():
-    made = comparison(recipe("adam", 0.01, 0.97, "tied", n=3), recipe("sgd", 0.01, 0.9, "tied", (0.07, -1, 1), n=3))
+    made = comparison(recipe("adam", 0.01, 0.97, "open", n=3), recipe("sgd", 0.01, 0.9, "open", (0.07, -1, 1), n=3))
     text = latex.table(made, View())
     assert "textbf" not in text
     assert "nothing is bold" in text
+
+
+def test_what_is_open_is_never_bold_and_never_counted_as_tied():
+    few = recipe("lion", 0.01, 0.97, "open", (0.002, -1.0, 1.0), n=2, pair={"claimable": False})
+    made = comparison(*mixed().recipes[:3], few)
+    assert latex_rows(latex.table(made, View()))[r"lion$^\ast$"][1] == r"0.970 $\pm$ 0.003"
+    markdown = latex.markdown(made, View())
+    assert "| lion · | 0.01 | 0.970 ± 0.003 |" in markdown
+    assert "· too few seeds in common with the best to judge." in markdown
+    assert values(made)["tied"] == 2
+    rows = {row.name: row for row in several.across([made, made])}
+    assert (rows["adam"].good, rows["lion"].good) == (2, 0)
+    assert "0.970 ·" in several.table([made, made], View(120))
 
 
 def test_latex_rows_have_as_many_cells_as_columns_and_its_environment_ends():
@@ -110,7 +123,7 @@ def test_markdown_has_the_same_cells_and_marks():
         (mixed(), ["sgd, best at the end of the tried learning rates, was not judged", "7 of 40 reported trials"]),
         (mixed(min_effect=0.01), ["the difference is at least 0.01"]),
         (comparison(recipe("adam", 0.01, 0.9, "tied", rates=(0.01,))), ["a recipe, that is", "was not tuned"]),
-        (comparison(recipe("adam", 0.01, 0.9, "tied", n=3), recipe("sgd", 0.01, 0.8, "tied", (0.1, -1, 1), n=3)),
+        (comparison(recipe("adam", 0.01, 0.9, "open", n=3), recipe("sgd", 0.01, 0.8, "open", (0.1, -1, 1), n=3)),
          ["No claim is made about differences"]),
     ],
 )  # fmt: skip

@@ -96,8 +96,17 @@ def test_marks_and_their_meaning():
     assert "95 % for all 15 pairs together (99.7 % each)" in text
 
 
+def test_what_has_too_few_seeds_to_be_judged_has_a_mark_of_its_own():
+    few = recipe("lion", 0.01, 0.95, "open", (0.02, None, None), n=1)
+    made = comparison(recipe("adam", 0.01, 0.972, "tied"), recipe("sgd", 0.01, 0.97, "tied", (0.002, -1, 1)), few)
+    text = table(made, View(80, style=lambda text, *names: f"<{','.join(names)}>{text}" if "bold" in names else text))
+    assert row(text, "lion")[1] == "·"
+    assert "= tied   · too few seeds to judge" in text
+    assert [line.split()[2] for line in text.splitlines() if line.startswith("<bold>")] == ["adam", "sgd"]
+
+
 def test_one_seed_has_no_marks_and_no_intervals():
-    one = comparison(recipe("adam", 0.01, 0.97, "tied", n=1), recipe("sgd", 0.01, 0.9, "tied", (0.07, None, None), n=1))
+    one = comparison(recipe("adam", 0.01, 0.97, "open", n=1), recipe("sgd", 0.01, 0.9, "open", (0.07, None, None), n=1))
     text = table(one, View(80))
     assert "├" not in text
     assert "tied" not in text
@@ -112,7 +121,7 @@ def test_what_is_not_judged_says_why_in_place_of_an_interval():
 
 
 def test_intervals_are_drawn_to_one_scale_and_cross_zero_where_they_do():
-    scale = scale_of([0.0, -0.01, 0.02], [0.0, 0.03, 0.04], 26)
+    scale = scale_of([0.0, 0.01, 0.03], [0.0, -0.01, 0.02], [0.0, 0.03, 0.04], 26)
     zero = scale.place(0.0)
     assert scale.interval(0.01, -0.01, 0.03)[zero] == "┼"
     assert scale.interval(0.03, 0.02, 0.04)[zero] == "│"
@@ -122,15 +131,37 @@ def test_intervals_are_drawn_to_one_scale_and_cross_zero_where_they_do():
 
 
 def test_one_that_is_far_off_is_cut_and_does_not_squeeze_the_others():
-    scale = scale_of([-0.01, 0.0, 0.7], [0.02, 0.03, 0.9], 26)
+    scale = scale_of([0.005, 0.015, 0.8], [-0.01, 0.0, 0.7], [0.02, 0.03, 0.9], 26)
     assert scale.high == pytest.approx(0.03)
     assert scale.interval(0.8, 0.7, 0.9).endswith(">")
+
+
+def test_most_of_the_points_are_on_the_scale():
+    """As four single seeds behind the best, and one recipe with a wide interval."""
+    points, lows = [0.018, 0.029, 0.035, 0.042, 0.385], [0.018, 0.029, 0.035, -0.29, 0.385]
+    scale = scale_of(points, lows, [0.018, 0.029, 0.035, 0.37, 0.385], 22)
+    drawn = [scale.interval(value, None, None) for value in points]
+    assert [">" in text for text in drawn] == [False] * 4 + [True]
+    assert scale.interval(0.042, -0.29, 0.37).strip("─┼│") in ("<──────────┼────────●>", "<─────────┼────────●─>")
+
+
+@pytest.mark.parametrize(("far", "explained"), [(0.05, False), (0.9, True)])
+def test_what_is_beyond_the_scale_is_explained_where_it_occurs(far, explained):
+    made = comparison(
+        recipe("adam", 0.01, 0.97, "best"),
+        recipe("sgd", 0.01, 0.96, "tied", (0.01, -0.01, 0.03)),
+        recipe("lion", 0.01, 0.96, "tied", (0.01, -0.01, 0.03)),
+        recipe("ftrl", 0.01, 0.97 - far, "worse", (far, far - 0.01, far + 0.01)),
+    )
+    text = table(made, View(80))
+    assert ("> beyond the scale" in text) is explained
+    assert (">" in row(text, "ftrl")) is explained
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.001, 0.004), (-3.0, 50.0), (-0.2, 0.3), (0.0, 1e-6), (-2e4, 1e5)])
 @pytest.mark.parametrize("width", [22, 44])
 def test_ticks_are_round_numbers_with_zero_among_them(low, high, width):
-    scale = scale_of([low], [high], width)
+    scale = scale_of([high / 2], [low], [high], width)
     ticks = scale.ticks()
     assert any(abs(tick) < 1e-12 for tick in ticks)
     assert all(scale.low - 1e-9 <= tick <= scale.high * (1 + 1e-9) for tick in ticks)
@@ -220,7 +251,7 @@ def test_pairs_have_the_better_first_and_fit(width):
 
 @pytest.mark.parametrize("low", [-1e-6, -0.01, 1e-6, 0.001])
 def test_which_side_of_zero_an_interval_begins_on_is_always_seen(low):
-    scale = scale_of([low, -0.001], [0.1, 0.05], 22)
+    scale = scale_of([0.05, 0.02], [low, -0.001], [0.1, 0.05], 22)
     drawn = scale.interval(0.05, low, 0.1)
     assert (drawn.index("├") > scale.place(0.0)) == (low > 0.0)
     assert (drawn[scale.place(0.0)] == "┼") == (low < 0.0)

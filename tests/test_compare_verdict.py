@@ -113,8 +113,8 @@ def test_equal_scores_are_not_ahead_of_each_other():
 )
 def test_one_seed_says_nothing_about_chance(rates, sentence, typed):
     made = comparison(
-        recipe("adam", 0.01, 0.97, "tied", n=1, rates=rates),
-        recipe("sgd", 0.01, 0.9, "tied", (0.07, None, None), n=1, rates=rates),
+        recipe("adam", 0.01, 0.97, "open", n=1, rates=rates),
+        recipe("sgd", 0.01, 0.9, "open", (0.07, None, None), n=1, rates=rates),
     )
     assert said(made) == sentence
     assert command(made) == typed
@@ -174,8 +174,8 @@ def test_what_settings_are_not(changes, things):
 )
 def test_three_seeds_name_no_winner_and_say_how_many_would_tell(n, needed, beginning, typed):
     made = comparison(
-        recipe("adam", 0.01, 0.97, "tied", n=n),
-        recipe("sgd", 0.01, 0.96, "tied", TIED, n=n, pair={"seeds_needed": needed}),
+        recipe("adam", 0.01, 0.97, "open", n=n),
+        recipe("sgd", 0.01, 0.96, "open", TIED, n=n, pair={"seeds_needed": needed}),
     )
     assert said(made) == beginning
     assert command(made) == typed
@@ -184,8 +184,8 @@ def test_three_seeds_name_no_winner_and_say_how_many_would_tell(n, needed, begin
 
 def test_seeds_that_are_not_common_are_no_pairs():
     made = comparison(
-        recipe("adam", 0.01, 0.97, "tied"),
-        recipe("sgd", 0.01, 0.96, "tied", (0.01, None, None), pair={"claimable": False}),
+        recipe("adam", 0.01, 0.97, "open"),
+        recipe("sgd", 0.01, 0.96, "open", (0.01, None, None), pair={"claimable": False}),
     )
     few = replace(made.recipes[1], difference_to_best=replace(made.recipes[1].difference_to_best, n=0))
     made = replace(made, recipes=(made.recipes[0], few), pairs=(few.difference_to_best,))
@@ -194,9 +194,18 @@ def test_seeds_that_are_not_common_are_no_pairs():
 
 def test_a_recipe_with_too_few_common_seeds_is_named():
     made = ranked(2, 1)
-    few = replace(made.recipes[1], difference_to_best=replace(made.recipes[1].difference_to_best, claimable=False, n=2))
-    made = replace(made, recipes=(made.recipes[0], few, *made.recipes[2:]))
-    assert said(made).endswith("Nothing can be said of sgd: fewer than four seeds in common.")
+    made = replace(made, recipes=(made.recipes[0], open_(made.recipes[1]), *made.recipes[2:]))
+    assert said(made).endswith("Nothing can be said of sgd: fewer than four seeds in common with adam.")
+    assert said(made).startswith("adam is best on average. Only rmsprop is worse")
+    all_others = replace(made, recipes=(made.recipes[0], *map(open_, made.recipes[1:3]), made.recipes[3]))
+    assert said(all_others).startswith("adam is better than rmsprop by 0.050")
+    assert said(all_others, "take") == "take adam, lr 0.01."
+
+
+def open_(found):
+    """The same with too few seeds to judge."""
+    pair = replace(found.difference_to_best, claimable=False, different=False, n=2)
+    return replace(found, standing="open", rank=None, difference_to_best=pair)
 
 
 def test_one_recipe_alone_has_nothing_to_be_compared_with():

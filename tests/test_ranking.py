@@ -159,7 +159,10 @@ NAMES = {
     ),
     "code": (
         [
-            {"loss": {"name": f"{place}/my.py:loss"}, "change": {"code": {f"{place}/my.py:loss": place * 9}}}
+            {
+                "loss": {"name": f"{place}/my.py:loss"},
+                "change": {"code": {f"{place}/my.py:loss": {"sha256": place * 9}}},
+            }
             for place in "ab"
         ],
         ["adam (code aaaaaa)", "adam (code bbbbbb)"],
@@ -192,7 +195,7 @@ def test_what_differs_in_the_setting_is_told_and_what_is_common_stands_in_the_he
 
 def test_the_same_code_at_another_place_is_the_same_recipe(tmp_path: Path):
     for seed, place in enumerate(("/home/a/my.py:loss", "/mnt/b/my.py:loss")):
-        made_run(tmp_path / str(seed), loss={"name": place}, seed=seed, change={"code": {place: "abc"}})
+        made_run(tmp_path / str(seed), loss={"name": place}, seed=seed, change={"code": {place: {"sha256": "abc"}}})
     [recipe] = only(tmp_path).recipes
     assert (recipe.loss, recipe.n) == ("my.py:loss", 2)
 

@@ -38,7 +38,7 @@ def test_a_recipe_that_is_best_at_the_end_of_its_grid_is_not_judged(tmp_path: Pa
     if edge is None:
         assert (sgd.standing, sgd.rank, adam.standing, adam.rank) == ("best", 1, "worse", 2)
     else:
-        assert (sgd.standing, sgd.rank, adam.standing, adam.rank) == ("not_tuned", None, "tied", None)
+        assert (sgd.standing, sgd.rank, adam.standing, adam.rank) == ("not_tuned", None, "open", None)
     assert comparison.pairs[0].claimable is (edge is None)
     assert comparison.pairs[0].different is (edge is None)
 
@@ -64,7 +64,7 @@ def test_starts_that_agree_are_ranked_and_those_that_do_not_are_refused(tmp_path
     assert f"{tmp_path}/adam-s3" in refused.refused
     assert f"{tmp_path}/sgd-s3" in refused.refused
     assert not refused.judged
-    assert {recipe.standing for recipe in refused.recipes} == {"tied"}
+    assert {recipe.standing for recipe in refused.recipes} == {"open"}
     assert {recipe.rank for recipe in refused.recipes} == {None}
     assert not any(pair.different for pair in (*refused.pairs, *refused.time_pairs))
 
@@ -96,7 +96,7 @@ def test_lost_trials_count_with_the_value_at_step_0(tmp_path: Path):
     [recipe] = only(tmp_path).recipes
     assert recipe.arm.scores[6:] == (0.1, 0.1)
     assert recipe.mean.value == pytest.approx(np.mean([*recipe.arm.scores[:6], 0.1, 0.1]))
-    assert (recipe.lost, recipe.n, recipe.worst, recipe.standing) == (2, 8, 0.1, "tied")
+    assert (recipe.lost, recipe.n, recipe.worst, recipe.standing) == (2, 8, 0.1, "open")
     assert recipe.arm.times[6:] == (math.inf, math.inf)
     assert recipe.reached <= 6
 
@@ -127,6 +127,19 @@ def test_the_first_is_best_where_one_is_worse_and_tied_where_none_is(tmp_path: P
     told = only(tmp_path)
     assert [recipe.standing for recipe in told.recipes] == ["best", "tied", "worse"]
     assert [recipe.rank for recipe in told.recipes] == [1, 1, 3]
+
+
+def test_too_few_common_seeds_leave_a_recipe_open_where_others_are_judged(tmp_path: Path):
+    make(tmp_path, "adam", 0.95)
+    make(tmp_path, "sgd", 0.85, optimizer="sgd")
+    make(tmp_path, "momentum", 0.85, 1, optimizer="momentum")
+    make(tmp_path, "rmsprop", 0.99, 3, optimizer="rmsprop")  # the best mean, of too few seeds to be held to
+    told = only(tmp_path)
+    standings = {recipe.name: (recipe.standing, recipe.rank) for recipe in told.recipes}
+    assert standings["adam"] == ("best", 1)
+    assert standings["sgd"] == ("worse", 2)
+    assert standings["momentum"] == standings["rmsprop"] == ("open", None)
+    assert [other.best for other in told.other_metrics] == ["adam", "adam"]
 
 
 def test_differences_are_paired_by_common_seeds_at_the_level_of_all_pairs(tmp_path: Path):
@@ -166,7 +179,7 @@ def test_with_fewer_than_four_common_seeds_nothing_is_claimed(tmp_path: Path, se
     comparison = only(tmp_path)
     [pair] = comparison.pairs
     assert (pair.n, pair.claimable, pair.different, comparison.judged) == (seeds, claimable, claimable, claimable)
-    assert [recipe.standing for recipe in comparison.recipes] == (["best", "worse"] if claimable else ["tied"] * 2)
+    assert [recipe.standing for recipe in comparison.recipes] == (["best", "worse"] if claimable else ["open"] * 2)
     assert [recipe.rank for recipe in comparison.recipes] == ([1, 2] if claimable else [None] * 2)
     assert pair.seeds_needed == (None if seeds == 1 else 4)
     assert (pair.low is None) is (seeds == 1)
@@ -397,13 +410,13 @@ def test_a_single_run_has_the_interval_of_its_sample(tmp_path: Path):
     made_run(tmp_path / "one", change={"sample": sample})
     [recipe] = only(tmp_path).recipes
     assert (recipe.sample.low, recipe.sample.value, recipe.sample.high) == (0.908, 0.95, 0.973)
-    assert (recipe.mean.low, recipe.rank, recipe.standing) == (None, None, "tied")
+    assert (recipe.mean.low, recipe.rank, recipe.standing) == (None, None, "open")
     assert only(tmp_path, metric="macro_f1").recipes[0].sample is None
 
 
 def test_an_optimizer_without_a_learning_rate_is_one_setting(tmp_path: Path):
     for seed in range(4):
-        change = {"optimizer": {"name": "my.py:Prodigy"}, "code": {"my.py:Prodigy": "abc"}}
+        change = {"optimizer": {"name": "my.py:Prodigy"}, "code": {"my.py:Prodigy": {"sha256": "abc"}}}
         made_run(tmp_path / str(seed), seed=seed, change=change)
     [recipe] = only(tmp_path).recipes
     assert (recipe.name, recipe.learning_rate, recipe.default_rate) == ("my.py:Prodigy", None, None)

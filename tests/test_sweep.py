@@ -132,7 +132,7 @@ def test_rates_that_are_too_high_are_lost_and_no_failure(sweep):
     assert swept.code == 0, swept.err
     ended = {(result["optimizer"]["learning_rate"], result["status"]) for result in swept.results.values()}
     assert ended == {(0.1, "done"), (1e30, "diverged")}
-    assert "2 lost" in swept.err
+    assert re.search("4 of 4 trials, [23] lost", swept.err)
 
 
 def test_a_printed_command_trains_the_same_trial(sweep, tmp_path, capsys):
@@ -214,7 +214,7 @@ def process(*words: str) -> subprocess.Popen:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(sweep, tmp_path, number):
-    words = (*SMALL, "--opt", "sgd,adam", "--lr", "1e-3..1e-1:5", "--seeds", "4")
+    words = (*SMALL, "--opt", "sgd,adam", "--lr", "1e-2,1e-1,1", "--seeds", "4")
     stopped, logs = tmp_path / "stopped" / "s", tmp_path / "stopped"
     running = process(*words, "--logs", str(logs), "--name", "s")
     deadline = time.monotonic() + 60
@@ -227,7 +227,7 @@ def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(sweep, tmp_path, numb
     assert kept
     assert run(["sweep", *words, "--logs", str(logs), "--name", "s", "-q"]) == 0
     undisturbed = sweep(*words)
-    assert len(undisturbed.results) == 40
+    assert len(undisturbed.results) == 24
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     again = results_in(stopped)
     assert sorted(again) == sorted(undisturbed.results)

@@ -44,6 +44,8 @@ def course_of(folder: Path, *, rates=(), wishes=None, retry_failed=False, **flag
 def ended(cell: Cell, folder: Path, landscape: Landscape, failing: Callable[[Cell], bool]) -> Ended:
     """What a training of the cell would have left, and told."""
     value = landscape(cell.recipe, cell.rate)
+    if cell.role == "measure":
+        return Ended(cell, "done", False, None, None, 0.0, 8)
     if cell.role == "search":
         return Ended(cell, "done", value is None, None, None, 0.0, 8, None if value is None else 1.0 - value, 1.0)
     status = "failed" if failing(cell) else "done"
@@ -73,7 +75,7 @@ def carried_out(
     waiting, trained = course.begin(), []
     while waiting:
         cell = waiting.pop(0)
-        trained.append(cell)
+        trained += [cell] if cell.role != "measure" else []
         seen = searched if searched and cell.role == "search" else landscape
         waiting += course.heard(ended(cell, course.folder.path, seen, failing))
     return trained
@@ -224,15 +226,21 @@ def test_without_validation_data_no_rate_can_be_chosen():
     assert candidates_of([replace(arm, rates=Rates((0.1,))) for arm in arms], Wishes(SEEDS), PROBLEMS)
 
 
+def grid_of(course: Course) -> list[Cell]:
+    """The cells that the course asks for once the widths are measured."""
+    measured = course.begin()
+    return [cell for one in measured for cell in course.heard(Ended(one, "done", False, None, None, 0.0, 8))]
+
+
 def test_shares_hold_one_kind_and_are_spread_over_the_workers(tmp_path):
-    cells = course_of(tmp_path, optimizer="sgd,adam", rates=["1e-4..1e-1"]).begin()
+    cells = grid_of(course_of(tmp_path, optimizer="sgd,adam", rates=["1e-4..1e-1"]))
     shares = shares_of(cells, workers=2)
     assert [len(share.cells) for share in shares] == [14, 14, 14, 14]
     assert [{cell.recipe for cell in share.cells} for share in shares] == [
         {"cross_entropy+sgd"}, {"cross_entropy+sgd"}, {"cross_entropy+adam"}, {"cross_entropy+adam"},
     ]  # fmt: skip
     assert [len(share.cells) for share in shares_of(cells[:5], workers=2)] == [5]
-    many = course_of(tmp_path, rates=["1e-4..1e-1"], wishes=Wishes(range(100))).begin()
+    many = grid_of(course_of(tmp_path, rates=["1e-4..1e-1"], wishes=Wishes(range(100))))
     assert max(len(share.cells) for share in shares_of(many, workers=1)) <= LARGEST
 
 

@@ -9,6 +9,7 @@ from lossopt_cli.analysis.columns import badness, behind, metric_places
 from lossopt_cli.analysis.comparison import Comparison, Difference, RecipeResult
 
 JUDGED = ("best", "tied", "worse")
+OPEN = "open"
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Case:
 
     @cached_property
     def recipes(self) -> tuple[RecipeResult, ...]:
-        """Those that can be judged: tuned and not lost, the best first."""
-        return tuple(recipe for recipe in self.comparison.recipes if recipe.standing in JUDGED)
+        """Those that are judged, the best first; where too few seeds are there for any, those that could be."""
+        standings = JUDGED if self.comparison.judged else (*JUDGED, OPEN)
+        return tuple(recipe for recipe in self.comparison.recipes if recipe.standing in standings)
 
     @cached_property
     def best(self) -> RecipeResult | None:
@@ -49,7 +51,8 @@ class Case:
 
     def named(self, recipes: Sequence[RecipeResult]) -> str:
         """`sgd`, `sgd and rmsprop`; `the other three` where they are all but the best."""
-        if len(recipes) > 1 and set(self.names(recipes)) == set(self.names(self.others)):
+        rest = {recipe.name for recipe in self.comparison.recipes if recipe is not self.best}
+        if len(recipes) > 1 and set(self.names(recipes)) == rest:
             return f"the other {wording.word(len(recipes))}"
         return wording.listing(self.labels(recipes))
 

@@ -14,6 +14,7 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.records import Record
 
 TUNING, REPORT = "tuning", "report"
+ROUNDING = 1e-12  # relative: means of equal counts that were summed in other orders
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,10 @@ class Tried:
     def records(self) -> list[Record]:
         """Of the trials at the chosen rate that report."""
         return [record for record in self.reporting if record.learning_rate == self.arm.learning_rate]
+
+    def equals(self, view: View) -> list[float | None]:
+        """The rates whose means on validation are equal to that of the chosen one, which is the first."""
+        return [self.seen[place].learning_rate for place in best_places(self.seen, view)]
 
     def seen_by(self, view: View) -> "Tried":
         """The same choice in another view; `tuning` and `seen` stay as they were."""
@@ -128,8 +133,14 @@ def by_role(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
 
 def best_place(arms: Sequence[Arm], view: View) -> int:
     """Of the best mean over its seeds; of equals the smallest rate."""
+    return best_places(arms, view)[0]
+
+
+def best_places(arms: Sequence[Arm], view: View) -> list[int]:
+    """Those whose means are the best but for rounding, ascending."""
     means = [mean_score(arm) for arm in arms]
-    return max(range(len(arms)), key=lambda place: (means[place] if view.higher else -means[place], -place))
+    best = max(means) if view.higher else min(means)
+    return [place for place, mean in enumerate(means) if abs(mean - best) <= ROUNDING * abs(best)]
 
 
 def mean_score(arm: Arm) -> float:

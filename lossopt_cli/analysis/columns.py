@@ -1,16 +1,18 @@
 """The columns that the table of a comparison can have: a literal table, in the order in which they stand."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lossopt_cli.analysis import wording
-from lossopt_cli.analysis.comparison import Comparison, Difference, RecipeResult
-from lossopt_cli.catalogue.lookup import nearest
+from lossopt_cli.analysis.comparison import Comparison, Difference, Interval, RecipeResult
+from lossopt_cli.analysis.looking import SPLITS_BY_WORTH, is_in_points
+from lossopt_cli.catalogue.lookup import nearest, plain
 from lossopt_cli.errors import Fault, UsageError
 
-DIFFERENCE, SEEDS, RECIPE = "difference_to_best", "seeds", "recipe"
+DIFFERENCE, SEEDS, RECIPE = "difference_to_best", "every_seed", "recipe"
 Cell = Callable[[Comparison, RecipeResult], str]
 Value = Callable[[Comparison, RecipeResult], Any]
 
@@ -63,6 +65,10 @@ def time_key(comparison: Comparison, recipe: RecipeResult) -> float:
     return math.inf if recipe.time_to_target_epochs is None else recipe.time_to_target_epochs
 
 
+def steps_key(comparison: Comparison, recipe: RecipeResult) -> float:
+    return math.inf if recipe.time_to_target_steps is None else recipe.time_to_target_steps
+
+
 def rates_tried(recipe: RecipeResult) -> set[float]:
     return {arm.learning_rate for arm in (*recipe.arms, *recipe.tuning) if arm.learning_rate is not None}
 
@@ -88,19 +94,41 @@ def time(comparison: Comparison, recipe: RecipeResult) -> str:
     """`3 8/8`: the median of epochs, and how many of the seeds reached the target."""
     if recipe.time_to_target_epochs is None:
         return ""
-    return f"{wording.count(recipe.time_to_target_epochs)} {recipe.reached}/{recipe.n}"
+    return f"{_median(recipe.time_to_target_epochs, recipe.arm.times)} {recipe.reached}/{recipe.n}"
+
+
+def steps(comparison: Comparison, recipe: RecipeResult) -> str:
+    if recipe.time_to_target_steps is None:
+        return ""
+    return _median(recipe.time_to_target_steps, recipe.arm.step_times)
+
+
+def _median(median: float, times: Sequence[float]) -> str:
+    """`>5` where one half arrives, the last of it after 5, and the other half never: the median is not known."""
+    arrived = [time for time in times if math.isfinite(time)]
+    if math.isinf(median) and 2 * len(arrived) == len(times) > 0:
+        return f">{wording.count(max(arrived))}"
+    return wording.count(median)
 
 
 def lost(comparison: Comparison, recipe: RecipeResult) -> str:
     return f"{recipe.lost}/{recipe.n}" if recipe.lost else ""
 
 
+def span_of(comparison: Comparison, found: Interval) -> str:
+    """`0.910 to 1.000`: t intervals know no bounds, so the ends of what is a share are cut at 0 and 1, here where a
+    person reads them; JSON and what is drawn have them as they are."""
+    ends = [found.low, found.high]
+    if is_in_points(comparison.metric):
+        ends = [min(max(end, 0.0), 1.0) for end in ends]
+    return " to ".join(wording.fixed(end, metric_places(comparison)) for end in ends)
+
+
 def interval(comparison: Comparison, recipe: RecipeResult) -> str:
     """`0.968 to 0.976`."""
     if recipe.mean.low is None or recipe.mean.high is None:
         return ""
-    places = metric_places(comparison)
-    return f"{wording.fixed(recipe.mean.low, places)} to {wording.fixed(recipe.mean.high, places)}"
+    return span_of(comparison, recipe.mean)
 
 
 def worse_by(comparison: Comparison, recipe: RecipeResult) -> str:
@@ -181,11 +209,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("worse_by", ("worse than the best by", "(interval)"), worse_by, behind_key, 0, "the same in numbers"),
     Column("lost", ("", "lost"), lost, lambda c, r: r.lost, 2, "seeds that diverged or are no better than guessing"),
     Column("time_to_target_epochs", ("to {target}", "epochs"), time, time_key, 4, "median; how many seeds reached it"),
-    Column("time_to_target_steps", ("to {target}", "steps"), *number(lambda r: r.time_to_target_steps, wording.count),
-           0, "median"),
+    Column("time_to_target_steps", ("to {target}", "steps"), steps, steps_key, 0, "median"),
     Column("room", ("lr", "room"), room, lambda c, r: -(r.room or math.inf), 5, "lowest lr that fails / this one"),
     Column("at_default", ("at its", "default"), *metric_value(at_default), 6, "mean at the default rate"),
-    Column("relapse", ("re-", "lapse"), *number(lambda r: r.relapse, wording.percent), 8, "how far the loss rises"),
+    Column("relapse", ("re-", "lapse"), *number(lambda r: None if r.oscillates is None else r.relapse, wording.percent), 8, "how far the loss rises"),
     Column("best_of_k", ("best of {k}", "trials"), best_of, best_of_key, 9, "expected best of so many of its trials"),
     Column("area", ("", "area"), *metric_value(lambda r: r.area), 10, "mean height of the validation curve"),
     Column("sensitivity", ("sensi-", "tivity"), *number(lambda r: r.sensitivity, "{:.3g}".format), 0,
@@ -197,21 +224,36 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def column_named(name: str, where: str) -> Column:
-    """The column of that name, or the only one that begins so. UsageError with all names where there is none."""
-    found = {column.name: column for column in COLUMNS}
-    plain = name.strip().lower().replace("-", "_")
-    begun = [plain] if plain in found else [known for known in found if known.startswith(plain) and plain]
+    """The column of that name or that head (`lr`, `test`, `worst seed`), or the only one that begins so. UsageError with
+    the nearest where there is none."""
+    found = _spellings()
+    wanted = plain(name)
+    begun = [found[wanted]] if wanted in found else [column for known, column in found.items() if known.startswith(wanted)]
+    begun = list(dict.fromkeys(begun)) if wanted else []
     if len(begun) == 1:
-        return found[begun[0]]
-    near = begun or nearest(plain, found)
+        return begun[0]
+    near = [column.name for column in begun] or nearest(wanted, found)
     raise UsageError(
         Fault(
             f"no column is called {name!r}",
             where,
-            ", ".join(found),
-            f"did you mean {' or '.join(near)}?" if near else None,
+            "a name that `lossopt compare --columns help` lists",
+            f"did you mean {wording.listing(near).replace(' and ', ' or ')}?" if near else None,
         )
     )
+
+
+def _spellings() -> dict[str, Column]:
+    """Columns by their names, then by their heads and by each line of these that only one has."""
+    found = {plain(column.name): column for column in COLUMNS}
+    heads = [(plain("".join(column.head)), column) for column in COLUMNS]
+    lines = [(plain(line), column) for column in COLUMNS for line in column.head]
+    counts = Counter(line for line, _ in lines)
+    for head, column in [*heads, *((line, column) for line, column in lines if counts[line] == 1)]:
+        if head and "{" not in head:
+            found.setdefault(head, column)
+    mean = found["mean"]
+    return {**{split: mean for split in SPLITS_BY_WORTH}, **found}
 
 
 def setting_columns(comparison: Comparison) -> tuple[Column, ...]:

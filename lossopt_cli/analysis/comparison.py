@@ -13,7 +13,7 @@ from typing import Any, Literal
 from lossopt_cli.analysis import wording
 from lossopt_cli.runs.records import LeftOut
 
-Standing = Literal["best", "tied", "worse", "not_tuned", "lost"]
+Standing = Literal["best", "tied", "worse", "open", "not_tuned", "lost"]
 Edge = Literal["lowest", "highest", "stability"]
 VerdictKind = Literal[
     "ranking", "not_tuned", "lost", "other_metric", "faster", "oscillates", "forgiving", "take", "note"
@@ -91,11 +91,13 @@ class RecipeResult:
     recipes, by config key. arms: every rate tried for the report; tuning: the arms with seeds of their own that the
     rate was chosen by (empty where `arms` served for both). chosen: the place of the chosen rate in `arms`. edge: why
     it is not tuned. room: smallest lost rate above the chosen one over the chosen one. relapse: median over
-    seeds that are not lost, worst_relapse their largest. at_default: mean at the optimizer's default rate.
+    seeds that are not lost, worst_relapse their largest; oscillates: None where that cannot be told. at_default: mean at the optimizer's default rate.
     time_to_target_epochs: the median, lost trials as infinity. seconds: mean training seconds, None where rule 10
     forbids. best_of_k: expected best of k of all trials, by k. area: of the arm's areas their mean; None where they are
     of another metric than the compared one.
 
+    standing: best where another is worse, tied or worse by rule 8; open: tuned and not lost, but with fewer than four
+    seeds in common with the best, so that nothing is said of it (of the best itself: with any other).
     rank: 1 + the number of recipes that are better by rule 8, so ties share it; None where the recipe is not judged.
     What chooses among rates is of validation: safe_window_decades, sensitivity and best_of_k are of the values that the
     rate was chosen by (of the scores where there is no validation). room: of the rates where any seed was lost, the
@@ -134,7 +136,7 @@ class RecipeResult:
     at_default: float | None
     relapse: float | None
     worst_relapse: float | None
-    oscillates: bool
+    oscillates: bool | None
     best_of_k: Mapping[int, float]
     seconds: float | None
     is_baseline: bool = False

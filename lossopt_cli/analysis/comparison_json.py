@@ -5,16 +5,18 @@ Of all:     schema_version, problem (its hash, as in result.json), data, task, s
             test_standard_error (of one run's metric on these examples), guessing, target, target_given, judged (whether
             anything can be claimed), refused (why nothing is ranked), baseline, min_effect, protocol, folders
 recipes:    the best first. mean, ci_low, ci_high: over seeds at 95 %. worst: of the seeds. lost: how many of the n.
-            standing: best, tied, worse, not_tuned or lost. rank: 1 + how many are claimed to be better. edge: why it is
-            not tuned. difference_to_best, difference_to_baseline: a pair, see below. time_to_target_*: the median, null
+            standing: best, tied, worse, open (too few seeds in common with the best to judge), not_tuned or lost.
+            rank: 1 + how many are claimed to be better. edge: why it is not tuned. difference_to_best, difference_to_baseline: a pair, see below. time_to_target_*: the median, null
             for never; reached: how many of the n. room: lowest rate that failed over the chosen one. sensitivity,
             safe_window_decades, best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at
-            the default rate. relapse: how far the loss climbs back, over its start. tuned: settings chosen as the rate
+            the default rate. relapse: how far the loss climbs back, over its start;
+            oscillates: null where it cannot be told (below 32 steps an epoch). tuned: settings chosen as the rate
             was. rates: every rate that was tried with them
 pairs:      every two recipes. difference: positive where a is better, with its interval at `confidence`; different:
             claimed (rule 8); claimable: four common seeds and both tuned. p_*: beside it, they never decide
 time_pairs: the same of the logarithm of the epochs to the target
 other_metrics, warnings, left_out, verdict: as the screen says them
+checks:     what `--fail-if` asked: expression, failed, reason; empty without it
 
 null stands for what is not known, and for a time that is never reached."""
 

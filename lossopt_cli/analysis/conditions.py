@@ -51,12 +51,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Word:
-    """name, alone: holds where its value is not 0; what is not known does not hold, for a word is a claim."""
+    """name, alone: holds where its value is not 0, and where it is not known: a check that cannot be decided is not
+    met."""
 
     name: str
 
     def holds(self, values: Mapping[str, float | None]) -> bool:
-        return bool(values[self.name])
+        value = values[self.name]
+        return value is None or bool(value)
 
     def __str__(self) -> str:
         return self.name

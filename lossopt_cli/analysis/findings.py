@@ -47,7 +47,7 @@ def lost(case: Case) -> Sentence | None:
         said.append(f"lost (diverged, or no better than guessing): {counts}.")
     if some:
         counts = wording.listing([f"{case.label(r)} lost {r.lost} of {wording.counted(r.n, 'seed')}" for r in some])
-        said.append(f"{counts}: a lost seed counts with what it scored before training.")
+        said.append(f"{counts}.")
     if not said:
         return None
     command = case.sweep("--lr", "auto") if gone and case.one_rate_each else None
@@ -63,8 +63,11 @@ def other_metrics(case: Case) -> Sentence | None:
     for other in found:
         told[_by(case, other)].append(other.metric)
     said, metrics = next(iter(told.items()))
+    said = f"by {wording.listing(metrics)} {said}"
+    if not case.one_rate_each:  # `-m` would choose other rates, so perhaps say another thing
+        return Sentence("other_metric", tuple(found[0].order), f"{said}, at these learning rates.")
     command = None if case.folder is None else f"lossopt compare {case.folder} -m {metrics[0]}"
-    return Sentence("other_metric", tuple(found[0].order), f"by {wording.listing(metrics)} {said}.", command)
+    return Sentence("other_metric", tuple(found[0].order), f"{said}.", command)
 
 
 def _by(case: Case, other: OtherMetric) -> str:
@@ -81,6 +84,8 @@ def faster(case: Case) -> Sentence | None:
     """Who reaches the target sooner than whom, by rule 8 on the logarithm of the time."""
     comparison = case.comparison
     timed = [recipe for recipe in case.recipes if recipe.time_to_target_epochs is not None]
+    if comparison.protocol.report_seeds[1] == 1:
+        return _first_in_one_seed(case, timed)
     if not comparison.judged or len(timed) < 2 or comparison.target is None:
         return None
     timed.sort(key=lambda recipe: recipe.time_to_target_epochs)
@@ -94,8 +99,19 @@ def faster(case: Case) -> Sentence | None:
         said = f"no one is faster for sure: {target} is reached in {_epochs(span)}."
         return Sentence("faster", (), said)
     reached = _epochs(wording.count(first.time_to_target_epochs))
-    said = f"faster: {case.label(first)} reaches {target} in {reached}, {case.named(slower)} {_later(slower)}."
+    said = f"faster: {case.label(first)} reaches {target} in {reached}, {_later(case, slower)}."
     return Sentence("faster", (first.name, *case.names(slower)), said)
+
+
+def _first_in_one_seed(case: Case, timed: Sequence[RecipeResult]) -> Sentence | None:
+    """Who got there first, in the only seed that there is; None where all or none did."""
+    best = min((recipe.time_to_target_epochs for recipe in timed), default=math.inf)
+    first = [recipe for recipe in timed if recipe.time_to_target_epochs == best]
+    if math.isinf(best) or len(first) == len(timed):
+        return None
+    who, epoch = wording.listing(case.labels(first)), wording.count(best)
+    said = f"in this one seed {who} got to {case.comparison.target:.3g} first (epoch {epoch}); another may differ."
+    return Sentence("faster", case.names(first), said)
 
 
 def _is_slower(case: Case, recipe: RecipeResult, first: RecipeResult) -> bool:
@@ -104,12 +120,16 @@ def _is_slower(case: Case, recipe: RecipeResult, first: RecipeResult) -> bool:
     return pair is not None and pair.different and (pair.value > 0.0) == (pair.a == first.name)
 
 
-def _later(recipes: Sequence[RecipeResult]) -> str:
-    times = sorted(recipe.time_to_target_epochs for recipe in recipes)
-    if math.isinf(times[0]):
-        return "never"
-    finite = [wording.count(time) for time in times if math.isfinite(time)]
-    return f"in {wording.span(finite)}" + (" or never" if math.isinf(times[-1]) else "")
+def _later(case: Case, recipes: Sequence[RecipeResult]) -> str:
+    """`momentum in 5, sgd in only 4 of 8 seeds and lion never`."""
+    arrive = [recipe for recipe in recipes if math.isfinite(recipe.time_to_target_epochs)]
+    at_times = [recipe for recipe in recipes if recipe not in arrive and recipe.reached]
+    never = [recipe for recipe in recipes if recipe not in arrive and not recipe.reached]
+    times = [wording.count(time) for time in sorted(recipe.time_to_target_epochs for recipe in arrive)]
+    said = [f"{case.named(arrive)} in {wording.span(times)}"] if arrive else []
+    said += [f"{case.label(r)} in only {r.reached} of {wording.counted(r.n, 'seed')}" for r in at_times]
+    said += [f"{case.named(never)} never"] if never else []
+    return wording.listing(said, most=len(said)) if len(said) < 3 else "; ".join(said)
 
 
 def _epochs(span: str) -> str:
@@ -118,7 +138,7 @@ def _epochs(span: str) -> str:
 
 def oscillating(case: Case) -> Sentence | None:
     """Whose loss climbs back; or that no one's does."""
-    known = [recipe for recipe in case.comparison.recipes if recipe.relapse is not None]
+    known = [recipe for recipe in case.comparison.recipes if recipe.oscillates is not None]
     wild = [recipe for recipe in known if recipe.oscillates]
     calm = [recipe for recipe in known if not recipe.oscillates]
     if not wild:

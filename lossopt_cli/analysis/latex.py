@@ -6,12 +6,15 @@ from lossopt_cli.analysis import escapes, wording
 from lossopt_cli.analysis.columns import DIFFERENCE, RECIPE, SEEDS, Column, column_named, metric_places, setting_columns
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.head import number, problem, protocol, size
+from lossopt_cli.analysis.marks import OF_ANY
 from lossopt_cli.analysis.tables import View, shown, words_of
 
 PRINTED = ("recipe", "learning_rate", "mean", "worst", "lost", "time_to_target_epochs", "at_default")
 BOLD = ("best", "tied")
-NOTES = {"not_tuned": ("dagger", "not tuned: best at the end of its learning rates, so not judged"),
+NOTES = {"open": ("ast", "too few seeds in common with the best to judge"),
+         "not_tuned": ("dagger", "not tuned: best at the end of its learning rates, so not judged"),
          "lost": ("ddagger", "most seeds diverged or ended no better than guessing")}  # fmt: skip
+SIGNS = {"open": "·", "not_tuned": "†", "lost": "‡"}  # of the same in Markdown
 
 
 def table(comparison: Comparison, view: View) -> str:
@@ -22,7 +25,8 @@ def table(comparison: Comparison, view: View) -> str:
     heads = [escapes.latex(_head(comparison, column)) for column in columns]
     comments = [f"% {line}" for line in meaning(comparison)]
     body = [" & ".join(row) + r" \\" for row in cells]
-    marks = [rf"% ${{}}^\{mark}$: {said}" for kind, (mark, said) in NOTES.items() if _any(recipes, kind)]
+    kinds = _noted(comparison, recipes)
+    marks = [rf"% ${{}}^\{NOTES[kind][0]}$: {NOTES[kind][1]}" for kind in kinds]
     return "\n".join([
         *comments, *marks, rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", " & ".join(heads) + r" \\", r"\midrule",
         *body, r"\bottomrule", r"\end{tabular}",
@@ -39,9 +43,8 @@ def markdown(comparison: Comparison, view: View) -> str:
         texts = [escapes.markdown(cell(comparison, column, recipe)) for column in columns]
         rows.append([f"{bold}{text}{bold}" if text and column.name == "mean" else text
                      for column, text in zip(columns, texts, strict=True)])  # fmt: skip
-        rows[-1][0] += {"not_tuned": " †", "lost": " ‡"}.get(recipe.standing, "")
-    signs = {"not_tuned": "†", "lost": "‡"}
-    notes = [f"{signs[kind]} {said}." for kind, (_, said) in NOTES.items() if _any(recipes, kind)]
+        rows[-1][0] += "".join(f" {SIGNS[kind]}" for kind in _noted(comparison, [recipe]))
+    notes = [f"{SIGNS[kind]} {NOTES[kind][1]}." for kind in _noted(comparison, recipes)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([*lines, "", *(f"{line}  " for line in [*meaning(comparison), *notes])]).rstrip()
 
@@ -89,8 +92,8 @@ def _latex(comparison: Comparison, column: Column, recipe: RecipeResult) -> str:
     text = escapes.latex(cell(comparison, column, recipe))
     if column.name == "mean" and _is_bold(comparison, recipe):
         return rf"\textbf{{{text}}}"
-    if column.name == RECIPE and recipe.standing in NOTES:
-        return rf"{text}$^\{NOTES[recipe.standing][0]}$"
+    if column.name == RECIPE:
+        return text + "".join(rf"$^\{NOTES[kind][0]}$" for kind in _noted(comparison, [recipe]))
     return text
 
 
@@ -104,5 +107,7 @@ def _head(comparison: Comparison, column: Column) -> str:
     return " ".join(text for text in column.head if text).format(**words_of(comparison))
 
 
-def _any(recipes: Sequence[RecipeResult], standing: str) -> bool:
-    return any(recipe.standing == standing for recipe in recipes)
+def _noted(comparison: Comparison, recipes: Sequence[RecipeResult]) -> list[str]:
+    """The standings among the recipes that have a note, in the order of NOTES."""
+    there = {recipe.standing for recipe in recipes if comparison.judged or recipe.standing in OF_ANY}
+    return [kind for kind in NOTES if kind in there]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from lossopt_cli.analysis.arms import VALIDATION, View
 from lossopt_cli.analysis.recipes import recipes_of
-from lossopt_cli.analysis.statistics import count_floor
+from lossopt_cli.analysis.statistics import count_floor, rounding_floor
 from lossopt_cli.catalogue.metrics import METRICS, metric_named
 from lossopt_cli.catalogue.rows import MetricRow
 from lossopt_cli.errors import Fault, UsageError
@@ -50,9 +50,10 @@ def counts_predictions(metric: str) -> bool:
     return metric in ROWS and ROWS[metric].needs == "classes"
 
 
-def floor_of(metric: str, examples: int) -> float:
-    """The least standard deviation of its scores on so many examples."""
-    return count_floor(examples) if counts_predictions(metric) else 0.0
+def floor_of(metric: str, examples: int, scores: Iterable[float]) -> float:
+    """The least standard deviation of these scores on so many examples: what rounding may do to the largest of them,
+    and half of what one more example does where it counts them."""
+    return count_floor(examples) if counts_predictions(metric) else rounding_floor(scores)
 
 
 def is_in_points(metric: str) -> bool:

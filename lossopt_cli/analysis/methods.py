@@ -66,9 +66,12 @@ def _measured(comparison: Comparison) -> str:
     error = comparison.standard_error
     sampled = f" (one run's standard error on these: {error:.2g})" if error is not None else ""
     guessing = f" (guessing scores {comparison.guessing:.3g})" if comparison.guessing is not None else ""
+    over = "as the mean over seeds with its 95 % t interval"
+    if comparison.protocol.report_seeds[1] == 1:
+        over = "of one seed each, so that nothing is known of chance"
     return (
         f"We report the {comparison.split} {comparison.metric}{guessing} of the weights {weights(comparison)}, on "
-        f"{comparison.n_split:,} {comparison.examples}{sampled}, as the mean over seeds with its 95 % t interval."
+        f"{comparison.n_split:,} {comparison.examples}{sampled}, {over}."
     )
 
 

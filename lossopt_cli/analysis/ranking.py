@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lossopt_cli.analysis import starts, statistics
+from lossopt_cli.analysis import starts, statistics, wording
 from lossopt_cli.analysis.arms import View
 from lossopt_cli.analysis.choosing import Tried, tried
 from lossopt_cli.analysis.comparison import Comparison
@@ -69,6 +69,7 @@ def _compared(records: Sequence[Record], request: Request) -> Comparison:
     if not recipes:
         raise UsageError(_nobody_scored(view, notes))
     found = [tried(name, recipe, view) for name, recipe in zip(names(recipes), recipes, strict=True)]
+    notes.warnings += [said for one in found if (said := _equal_rates(one, view)) is not None]
     notes.refused = starts.disagreement(record for recipe in recipes for record in recipe.records)
     order = ranked(found, _rule(found, view, request, is_open=notes.refused is None))
     return _comparison(timed(order, _target(order, request, notes)), request, notes)
@@ -87,13 +88,21 @@ def _recipes(records: Sequence[Record], view: View, notes: Notes, *, of_baseline
     return recipes
 
 
+def _equal_rates(one: Tried, view: View) -> str | None:
+    """That validation did not choose alone."""
+    equal = [wording.rate(rate) for rate in one.equals(view)]
+    if len(equal) < 2:
+        return None
+    return f"{one.name}: {wording.listing(equal)} are equal on validation; the lowest learning rate was taken"
+
+
 def _rule(found: Sequence[Tried], view: View, request: Request, *, is_open: bool) -> Rule:
     first = found[0].records[0]
     share = first.sizes[view.split] / first.sizes["train"]
     return Rule(
         view=view,
         confidence=statistics.pair_confidence(len(found)),
-        floor=floor_of(view.metric, first.sizes[view.split]),
+        floor=floor_of(view.metric, first.sizes[view.split], [score for one in found for score in one.arm.scores]),
         min_effect=request.min_effect or 0.0,
         test_over_train=share if splits_vary(first) else 0.0,
         is_open=is_open,

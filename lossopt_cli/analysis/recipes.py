@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from lossopt_cli.catalogue.optimizers import default_rate
 from lossopt_cli.catalogue.recipes import is_user_code
-from lossopt_cli.catalogue.rows import defaults
-from lossopt_cli.catalogue.spelling import CONSTANT, TABLES, meaning, spelled_as
+from lossopt_cli.catalogue.spelling import CONSTANT, meaning, spelled_as
 from lossopt_cli.errors import UsageError
 from lossopt_cli.runs.fingerprint import SETTING_OF_TRAIN
 from lossopt_cli.runs.records import Record
@@ -46,13 +46,7 @@ class Recipe:
 
     @property
     def default_rate(self) -> float | None:
-        """What the optimizer's row has; None for one that has no row."""
-        part = self.records[0].result["optimizer"]
-        try:
-            row = TABLES["optimizer"](part["name"])
-        except UsageError:  # a name that this version does not know
-            return None
-        return defaults(row).get("learning_rate") if row is not None else None
+        return default_rate(self.records[0].result["optimizer"]["name"])
 
 
 def recipes_of(records: Iterable[Record], *, of_baseline: bool = False) -> list[Recipe]:
@@ -80,7 +74,8 @@ def _identity(record: Record) -> tuple[str, ...]:
     parts = _parts(record)
     meant = (_meaning(part, settings, record.task) for part, settings in parts.items())
     code = record.result.get("code") or {}
-    own = (code.get(settings["name"], "") for settings in parts.values() if is_user_code(settings["name"]))
+    names = (settings["name"] for settings in parts.values() if is_user_code(settings["name"]))
+    own = (code.get(name, {}).get("sha256", "") for name in names)
     return (*meant, record.setting, "".join(own), " ".join(record.tuned))
 
 

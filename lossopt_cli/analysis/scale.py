@@ -5,8 +5,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-POINT, LINE, LEFT, RIGHT, ZERO, CROSSING, BEYOND = "●", "─", "├", "┤", "│", "┼", ">"
-FAR = 4.0  # an interval that reaches so many times beyond the middle one is cut off
+POINT, LINE, LEFT, RIGHT, ZERO, CROSSING, BELOW, BEYOND = "●", "─", "├", "┤", "│", "┼", "<", ">"
+FAR = 4.0  # what reaches so many times beyond most others is cut off
+MOST = 2 / 3  # of the points are on the scale, so that not one far recipe but most of them set it
+BESIDE = 1.2  # room beside a point whose interval is cut off
 STEPS = (1.0, 2.0, 5.0)
 
 
@@ -57,7 +59,7 @@ class Scale:
             if last >= self.width:
                 signs[-1] = BEYOND
             if first < 0:
-                signs[0] = "<"
+                signs[0] = BELOW
         _set(signs, point, POINT)
         if point >= self.width:
             signs[-1] = BEYOND
@@ -82,11 +84,15 @@ class Scale:
         return "".join(" ·:●"[min(count, 3)] for count in counts)
 
 
-def scale_of(lows: Sequence[float], highs: Sequence[float], width: int) -> Scale:
-    """A scale with 0 for intervals from lows to highs; it leaves out what is FAR beyond the middle one."""
-    ends = sorted(high for high in highs if math.isfinite(high))
-    reach = [end for end in ends if end <= FAR * max(ends[len(ends) // 2], 0.0)] or ends
+def scale_of(points: Sequence[float], lows: Sequence[float], highs: Sequence[float], width: int) -> Scale:
+    """A scale with 0 for points in their intervals from lows to highs. MOST of the points are on it, and the middle one
+    of the intervals; what is FAR beyond these is left out, so that the best are told apart."""
+    ends, known = (sorted(filter(math.isfinite, values)) for values in (highs, points))
+    near = max([0.0, *ends[len(ends) // 2 :][:1], *known[: math.ceil(MOST * len(known))]])
+    reach = [end for end in [*ends, *known] if end <= FAR * near] or ends
     low, high = min([0.0, *lows]), max([0.0, *reach])
+    if high in known and high < max(ends, default=high):
+        high *= BESIDE
     low = max(low, -high) if high > 0.0 else low
     if low < 0.0:
         low = min(low, -(high - low) / (width - 1))  # a sign to the left of 0

@@ -9,9 +9,14 @@ from lossopt_cli.analysis.columns import metric_places
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.convergence import R_MAX, profile_score
 from lossopt_cli.analysis.problems import ProblemRuns
-from lossopt_cli.analysis.tables import MARK, MARKS, View
+from lossopt_cli.analysis.tables import MARK, View
+from lossopt_cli.analysis.marks import MEANT, mark_of
 
 BEST_OR_TIED = ("best", "tied")
+SCORE = (
+    "profile score: 1 where a recipe reaches the target first on every problem, 0 where it takes "
+    f"{R_MAX:g} times as long as the first or misses it"
+)
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,14 @@ def table(comparisons: Sequence[Comparison], view: View) -> str:
     for part in layout.split(blocks, view.width - MARK):
         lines += [view.style(" " * MARK + line, "dim") for line in layout.head(part)]
         lines += [" " * MARK + line for place in range(len(rows)) for line in layout.lines(part, place)] + [""]
-    meant = (
-        "* best   = tied with the best   ? not tuned   x lost;   profile score: 1 where a recipe reaches the target "
-        f"first on every problem, 0 where it takes {R_MAX:g} times as long as the first or misses it"
+    marks = dict.fromkeys(
+        mark_of(comparison, result)
+        for row in rows
+        for comparison, result in zip(comparisons, row.results, strict=True)
+        if result is not None
     )
-    legend = [view.style(line, "dim") for line in layout.wrapped(meant, view.width, " " * MARK)]
+    parts = ["   ".join(f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT), SCORE]
+    legend = [view.style(line, "dim") for part in parts for line in layout.wrapped(part, view.width, " " * MARK)]
     return "\n".join([*lines, *legend])
 
 
@@ -110,7 +118,7 @@ def _is_good(recipe: RecipeResult, comparison: Comparison) -> bool:
 def _cell(comparison: Comparison, recipe: RecipeResult | None) -> str:
     if recipe is None:
         return "-  "
-    mark = MARKS[recipe.standing] if comparison.judged or recipe.standing in ("not_tuned", "lost") else " "
+    mark = mark_of(comparison, recipe)
     return f"{wording.fixed(recipe.mean.value, metric_places(comparison))} {mark}"
 
 

@@ -12,8 +12,8 @@ from lossopt_cli.analysis.pairs import Rule, differences_of, is_claimed_worse, m
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """The recipes, the best mean first and lost ones last; the best of those that may be judged (the first, where none
-    may); and the differences of every two, by their names in this order."""
+    """The recipes, the best mean first and lost ones last; the best of those that can be judged (else of those that are
+    tuned and not lost, else the first); and the differences of every two, by their names in this order."""
 
     found: tuple[Tried, ...]
     best: Tried
@@ -42,8 +42,15 @@ class Ranked:
         if one.edge is not None:
             return "not_tuned"
         if one is self.best:
-            return "best" if any(self.is_worse(other, one) for other in self.found) else "tied"
+            if any(self.is_worse(other, one) for other in self.found):
+                return "best"
+            return "tied" if any(pair.claimable for pair in self._pairs_of(one)) else "open"
+        if not self.between(one, self.best).claimable:
+            return "open"
         return "worse" if self.is_worse(one, self.best) else "tied"
+
+    def _pairs_of(self, one: Tried) -> Iterable[Difference]:
+        return (pair for pair in self.differences.values() if one.name in (pair.a, pair.b))
 
     def rank(self, one: Tried) -> int | None:
         """1 + how many are claimed to be better; None where nothing can be claimed of it."""
@@ -56,8 +63,8 @@ class Ranked:
 def ranked(found: Iterable[Tried], rule: Rule) -> Ranked:
     """The recipes in order, with all their differences."""
     order = _in_order(found, rule.view)
-    pairs = differences_of(order, rule)
-    return Ranked(tuple(order), _first_judged(order), rule, {(pair.a, pair.b): pair for pair in pairs})
+    differences = {(pair.a, pair.b): pair for pair in differences_of(order, rule)}
+    return Ranked(tuple(order), _best(order, differences.values()), rule, differences)
 
 
 def timed(of: Ranked, target: float | None) -> Ranked:
@@ -78,9 +85,10 @@ def _by_metric(of: Ranked, metric: str) -> OtherMetric:
     """changes: whether others are worse than the best."""
     view = replace(of.rule.view, metric=metric, higher=is_higher_better(metric), target=None)
     size = of.best.records[0].sizes[view.split]
-    rule = replace(of.rule, view=view, floor=floor_of(metric, size), min_effect=0.0)
     order = _in_order((one.at_choice(view) for one in of.found), view)
-    best = _first_judged(order)
+    floor = floor_of(metric, size, [score for one in order for score in one.arm.scores])
+    rule = replace(of.rule, view=view, floor=floor, min_effect=0.0)
+    best = _best(order, of.differences.values())
     worse = [one.name for one in order if one.judged and one is not best and is_claimed_worse(one, best, rule)]
     return OtherMetric(
         metric=metric,
@@ -98,5 +106,9 @@ def _in_order(found: Iterable[Tried], view: View) -> list[Tried]:
     return sorted(found, key=place)
 
 
-def _first_judged(order: Sequence[Tried]) -> Tried:
-    return next((one for one in order if one.judged), order[0])
+def _best(order: Sequence[Tried], differences: Iterable[Difference]) -> Tried:
+    """The first that can be judged: tuned, not lost, and with four seeds in common with some other. One lucky seed would
+    else be what all others are held to, so that nothing could be said of any."""
+    able = {name for pair in differences if pair.claimable for name in (pair.a, pair.b)}
+    judged = [one for one in order if one.judged]
+    return next((one for one in judged if one.name in able), next(iter(judged), order[0]))

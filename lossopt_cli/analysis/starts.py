@@ -1,4 +1,4 @@
-"""Trials of one setting and seed begin with the same network: if not, they did not face the same problem (rule 4)."""
+"""Trials of one setting, seed and head begin with the same network: if not, they faced other problems (rule 4)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,11 +11,11 @@ AGREE_ACROSS = 1e-3  # between devices, which round differently
 def disagreement(records: Iterable[Record]) -> str | None:
     """Two runs of one setting and seed whose untrained networks differ on the first validation rows, in a sentence;
     None where all agree. Runs that did not record them are not checked."""
-    first: dict[tuple[str, int], Record] = {}
+    first: dict[tuple[str, int, int | None], Record] = {}
     for record in records:
         if record.initial_outputs is None:
             continue
-        other = first.setdefault((record.setting, record.seed), record)
+        other = first.setdefault((record.setting, record.seed, record.head_units), record)
         if other is not record and not _agree(other, record):
             return (
                 f"{other.folder} and {record.folder} have seed {record.seed} and one setting, but their untrained "

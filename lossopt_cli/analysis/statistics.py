@@ -41,6 +41,12 @@ def count_floor(n_examples: int) -> float:
     return 1.0 / (math.sqrt(2.0) * n_examples)
 
 
+def rounding_floor(scores: Iterable[float]) -> float:
+    """2^-23 max |score|: the least standard deviation of scores that are worked out in float32, so that four seeds which
+    agree to the last digit do not show that there is no spread. Scores that are not finite play no part."""
+    return SPACING * max((abs(score) for score in scores if math.isfinite(score)), default=0.0)
+
+
 def pair_count(recipes: int) -> int:
     """m = k (k - 1) / 2, at least 1."""
     return max(recipes * (recipes - 1) // 2, 1)

@@ -1,6 +1,6 @@
 """The table of a comparison for a person (OUTPUT.md): the head, a row a recipe, what the signs mean."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lossopt_cli.analysis import layout, wording
@@ -17,6 +17,8 @@ from lossopt_cli.analysis.columns import (
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.head import head
 from lossopt_cli.analysis.layout import Block
+from lossopt_cli.analysis.legend import legend
+from lossopt_cli.analysis.marks import OF_ANY, mark_of
 from lossopt_cli.analysis.scale import Scale, scale_from, scale_of
 
 NARROWEST, WIDEST = 60, 160
@@ -24,8 +26,6 @@ DRAWN_NARROW, DRAWN, DRAWN_WIDEST = 15, 22, 44  # signs of an interval
 STRIP = 16  # signs of a strip of dots
 MARK = 4
 READABLE = 100  # sentences are no wider
-MARKS = {"best": "*", "tied": "=", "not_tuned": "?", "lost": "x", "worse": " "}
-MEANT = {"*": "best", "=": "tied", "?": "not tuned, so not judged", "x": "lost"}
 EDGES = {"lowest": "lowest lr tried", "highest": "highest lr tried", "stability": "the next lr fails"}
 
 
@@ -53,10 +53,11 @@ def table(comparison: Comparison, view: View) -> str:
     blocks = _blocks(comparison, recipes, view)
     room = view.width - MARK
     fitting = layout.split(blocks, room) if view.columns else [layout.chosen(blocks, room)]
+    fitting = [[_with_drawing(comparison, recipes, column) for column in columns] for columns in fitting]
     tables = [_drawn_table(comparison, recipes, columns, view) for columns in fitting]
-    told = {column.name for columns in fitting for column in columns}
-    legend = [view.style(line, "dim") for line in _legend(comparison, recipes, told, view)]
-    return "\n\n".join("\n".join(part) for part in [head(comparison, view.width), *tables, legend] if part)
+    told = {column.name: column for columns in fitting for column in columns}
+    below = [view.style(line, "dim") for line in legend(comparison, recipes, told, view.width)]
+    return "\n\n".join("\n".join(part) for part in [head(comparison, view.width), *tables, below] if part)
 
 
 def shown(comparison: Comparison, view: View) -> list[RecipeResult]:
@@ -122,12 +123,11 @@ def words_of(comparison: Comparison) -> dict[str, str]:
 def _drawn_table(
     comparison: Comparison, recipes: Sequence[RecipeResult], columns: Sequence[Block], view: View
 ) -> list[str]:
-    """Head and rows, with differences and seeds drawn in the width that they have now."""
-    columns = [_with_drawing(comparison, recipes, column) for column in columns]
+    """Head and rows."""
     lines = [view.style(" " * MARK + line, "dim") for line in layout.head(columns)]
     for place, recipe in enumerate(recipes):
         first, *more = layout.lines(columns, place)
-        mark = MARKS[recipe.standing] if comparison.judged or recipe.standing in ("not_tuned", "lost") else " "
+        mark = mark_of(comparison, recipe)
         styled = _row_style(comparison, recipe)
         row = [f" {mark}  {first}".rstrip(), *(" " * MARK + line for line in more)]
         lines += [view.style(line, styled) if styled else line for line in row]
@@ -136,12 +136,13 @@ def _drawn_table(
 
 def _row_style(comparison: Comparison, recipe: RecipeResult) -> str | None:
     """What is best or tied stands out, what is not judged stands back; bold and dim read on light and dark."""
-    if recipe.standing in ("not_tuned", "lost"):
+    if recipe.standing in OF_ANY:
         return "dim"
     return "bold" if comparison.judged and recipe.standing in ("best", "tied") else None
 
 
 def _with_drawing(comparison: Comparison, recipes: Sequence[RecipeResult], column: Block) -> Block:
+    """Differences and seeds drawn in the width that they have now."""
     if column.name == DIFFERENCE:
         scale = _difference_scale(recipes, column.width)
         best = next((r for r in comparison.recipes if r.difference_to_best is None and r.standing != "lost"), None)
@@ -149,7 +150,7 @@ def _with_drawing(comparison: Comparison, recipes: Sequence[RecipeResult], colum
         title = next(text for text in [*titles, column.head[0], "worse by"] if len(text) <= column.width)
         return replace(column, head=(title, scale.axis()), cells=tuple(_difference(r, scale) for r in recipes))
     if column.name == SEEDS:
-        judged = [recipe for recipe in recipes if recipe.standing not in ("not_tuned", "lost")]
+        judged = [recipe for recipe in recipes if recipe.standing not in OF_ANY]
         scores = [score for recipe in judged or recipes for score in recipe.arm.scores]
         scale = scale_from(scores, column.width)
         places = metric_places(comparison)
@@ -161,11 +162,11 @@ def _with_drawing(comparison: Comparison, recipes: Sequence[RecipeResult], colum
 
 
 def _difference_scale(recipes: Sequence[RecipeResult], width: int) -> Scale:
-    judged = [recipe for recipe in recipes if recipe.standing not in ("not_tuned", "lost")]
+    judged = [recipe for recipe in recipes if recipe.standing not in OF_ANY]
     found = [ends for ends in map(behind, judged) if ends is not None]
     lows = [min(value, value if low is None else low) for value, low, _ in found]
     highs = [max(value, value if high is None else high) for value, _, high in found]
-    return scale_of(lows, highs, width)
+    return scale_of([value for value, _, _ in found], lows, highs, width)
 
 
 def _difference(recipe: RecipeResult, scale: Scale) -> str:
@@ -175,29 +176,3 @@ def _difference(recipe: RecipeResult, scale: Scale) -> str:
         return scale.blank(f"{recipe.lost} of {recipe.n} lost")
     found = behind(recipe)
     return scale.interval(*found) if found is not None else scale.interval(0.0, None, None)
-
-
-def _legend(comparison: Comparison, recipes: Sequence[RecipeResult], told: Collection[str], view: View) -> list[str]:
-    """What the marks and the intervals mean, and what is not shown; told: the names of the columns that are."""
-    marks = dict.fromkeys(MARKS[recipe.standing] for recipe in recipes)
-    judged = comparison.judged or any(mark in "?x" for mark in marks)
-    said = [f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT and (comparison.judged or mark in "?x")]
-    parts = ["   ".join(said)] if judged and said else []
-    if DIFFERENCE in told and any(ends is not None and ends[1] is not None for ends in map(behind, recipes)):
-        parts.append(intervals(comparison))
-    settings = [column.head[1] for column in setting_columns(comparison) if column.name not in told]
-    if settings:
-        parts.append(f"the recipes also differ in {wording.listing(settings)}: a wider terminal shows how")
-    hidden = len(comparison.recipes) - len(recipes)
-    if hidden:
-        parts.append(f"{wording.counted(hidden, 'recipe')} not shown; all {len(comparison.recipes)} are counted.")
-    return [line for part in parts for line in layout.wrapped(part, view.width, "    ")]
-
-
-def intervals(comparison: Comparison) -> str:
-    """What the drawn intervals are of."""
-    found = comparison.protocol
-    each = wording.percent(1.0 - 0.05 / max(found.pairs, 1))
-    sure = f"95 % for all {found.pairs} pairs together ({each} each)" if found.pairs > 1 else "95 %"
-    over = "the split of the data, too" if found.splits_vary else "on one split of the data"
-    return f"├──●─┤ {sure}, paired by seed: initial weights and batch order vary, {over}"

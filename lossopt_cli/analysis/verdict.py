@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from lossopt_cli.analysis import wording
-from lossopt_cli.analysis.case import Case
-from lossopt_cli.analysis.columns import behind
+from lossopt_cli.analysis.case import OPEN, Case
+from lossopt_cli.analysis.columns import behind, span_of
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult, Sentence
 from lossopt_cli.analysis.findings import (
     faster,
@@ -57,7 +57,7 @@ def _alone(case: Case) -> Sentence:
     over = f"over {wording.counted(recipe.n, 'seed')}" if recipe.n > 1 else "with one seed"
     mean = recipe.mean
     sure, other = (recipe.sample, f" on other {case.comparison.examples}") if recipe.sample else (mean, "")
-    between = "" if sure.low is None else f" ({case.value(sure.low)} to {case.value(sure.high)}{other})"
+    between = "" if sure.low is None else f" ({span_of(case.comparison, sure)}{other})"
     scores = f"{case.label(recipe)} scores {case.value(mean.value)} {over}{between}"
     said = f"One recipe, so nothing to compare: {scores}."
     return Sentence("ranking", (recipe.name,), said, case.sweep("--opt", "sgd,momentum,rmsprop,adam", "--lr", "auto"))
@@ -79,14 +79,14 @@ def ranking(case: Case) -> Sentence:
 
 
 def _ranked(case: Case) -> str:
-    unclaimed = [recipe for recipe in case.others if not recipe.difference_to_best.claimable]
-    tied = [r for r in case.others if r.standing == "tied" and r not in unclaimed]
+    unclaimed = case.standing(OPEN)
+    tied = [r for r in case.others if r.standing == "tied"]
     worse = [r for r in case.others if r.standing == "worse"]
     said = _with_worse(case, tied, worse) if worse else _tie(case, tied)
     if case.one_rate_each:
         said += f" {_settings(case)}"
     if unclaimed:
-        few = f"fewer than {wording.word(LEAST_SEEDS)} seeds in common"
+        few = f"fewer than {wording.word(LEAST_SEEDS)} seeds in common with {case.label(case.best)}"
         said += f" Nothing can be said of {wording.listing(case.labels(unclaimed))}: {few}."
     return said
 

@@ -116,7 +116,7 @@ def compute(outputs: Outputs) -> dict[str, float]:
 
     NaN where it is not defined: no examples, outputs that are not finite, AUC of one class, R2 of a constant.
     """
-    return {row.name: _COMPUTED[row.name](outputs) for row in METRICS if _is_defined(row, outputs)}
+    return {row.name: COMPUTED[row.name](outputs) for row in METRICS if is_defined(row, outputs)}
 
 
 def guessing(task: Task, train_targets: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -141,7 +141,7 @@ def guessing(task: Task, train_targets: np.ndarray, targets: np.ndarray) -> dict
     )
 
 
-def _is_defined(row: MetricRow, outputs: Outputs) -> bool:
+def is_defined(row: MetricRow, outputs: Outputs) -> bool:
     if outputs.task not in row.tasks:
         return False
     if row.needs == "probabilities":
@@ -210,7 +210,7 @@ def _r2(outputs: Outputs) -> float:
         return float(1.0 - np.sum(np.square(outputs.targets - outputs.predicted)) / spread)
 
 
-_COMPUTED: dict[str, Callable[[Outputs], float]] = {
+COMPUTED: dict[str, Callable[[Outputs], float]] = {
     "accuracy": _accuracy,
     "macro_f1": _macro_f1,
     "cross_entropy": _cross_entropy,

@@ -17,7 +17,8 @@ from lossopt_cli.catalogue.optimizer_settings import (
     learning_rate,
     weight_decay,
 )
-from lossopt_cli.catalogue.rows import OptimizerRow, Setting
+from lossopt_cli.catalogue.rows import OptimizerRow, Setting, defaults
+from lossopt_cli.errors import UsageError
 
 SGD = OptimizerRow(
     name="sgd",
@@ -262,6 +263,15 @@ OPTIMIZERS: tuple[OptimizerRow, ...] = (
 )
 
 FOREIGN = ("torch.", "pytorch_optimizer.", "schedulefree.")
+
+
+def default_rate(name: str) -> float | None:
+    """The learning rate that its row has; None for one without a row: a user's, another library's, an unknown one."""
+    try:
+        row = optimizer_named(name)
+    except UsageError:
+        return None
+    return None if row is None else defaults(row).get("learning_rate")
 
 
 def optimizer_named(name: str, where: str | None = None) -> OptimizerRow | None:

@@ -33,7 +33,8 @@ def compare(
     tie.
 
     --fail-if compares numbers: the metric by its name (of the best recipe), worst (its worst seed), recipes, seeds,
-    lost (trials), not_tuned, tied (recipes), baseline; and `worse`: some recipe is worse than the baseline.
+    lost (trials), not_tuned, tied (recipes), all without the baseline's, and baseline; and `worse`: some recipe is
+    worse than the baseline, or that cannot be decided.
     """
     console = Console(format, quiet=quiet, verbose=verbose)
     from lossopt_cli.commands.comparing import Asked, Shown, carry_out

@@ -11,7 +11,7 @@ from lossopt_cli.analysis.columns import COLUMNS
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.problems import ProblemRuns, problems_of
 from lossopt_cli.analysis.ranking import Request, compare
-from lossopt_cli.commands.comparison_checks import WORSE, observed, values
+from lossopt_cli.commands.comparison_checks import WORSE, Check, checked
 from lossopt_cli.commands.comparison_output import HELP, Output, Shown, show
 from lossopt_cli.commands.left_out import left_out_lines
 from lossopt_cli.commands.references import folder_of_several
@@ -59,19 +59,18 @@ def carry_out(asked: Asked, shown: Shown, fail_if: str | None, console: Console)
     condition = _condition(fail_if, asked)
     shown.check()
     found = _found(asked, console)
-    for comparison in found.comparisons if condition is not None else ():
-        condition.check(values(comparison))
+    checks = [checked(condition, comparison) for comparison in found.comparisons] if condition is not None else []
     if len(found.groups) > len(found.chosen):
         for line in several.listing(found.groups, found.folder or "this", found.groups.index(found.chosen[0])):
             console.note(line)
     records = [[*group.records, *found.baseline] for group in found.chosen]
     folder = found.folder if len(found.groups) == 1 and not found.baseline else None
-    show(Output(found.comparisons, records, found.left_out, folder), shown, console)
+    show(Output(found.comparisons, records, found.left_out, folder, checks), shown, console)
     of_comparisons = [item for comparison in found.comparisons for item in comparison.left_out]
     for line in left_out_lines([*found.left_out, *of_comparisons]):
         console.note(line)
     _warn(found.comparisons, console)
-    return _checked(condition, found.comparisons, console)
+    return _outcome(checks, console)
 
 
 def _found(asked: Asked, console: Console) -> Found:
@@ -118,10 +117,11 @@ def _condition(fail_if: str | None, asked: Asked) -> conditions.Condition | None
     return condition
 
 
-def _checked(condition: conditions.Condition | None, comparisons: Sequence[Comparison], console: Console) -> int:
-    for comparison in comparisons if condition is not None else ():
-        if condition.holds(values(comparison)):
-            console.error(f"--fail-if: {condition.text}: {observed(comparison, condition.names)}")
+def _outcome(checks: Sequence[Check], console: Console) -> int:
+    """The first check that is not met is told."""
+    for check in checks:
+        if check.failed:
+            console.error(f"--fail-if: {check.expression}: {check.reason}")
             return errors.CHECK_NOT_MET
     return errors.DONE
 

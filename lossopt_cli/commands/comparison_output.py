@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lossopt_cli.analysis import escapes, latex, methods, several, tables, verdict
+from lossopt_cli.analysis import escapes, latex, layout, methods, several, tables, verdict
 from lossopt_cli.analysis.columns import COLUMNS, Column, column_named
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.comparison_json import as_json
 from lossopt_cli.analysis.pair_table import pair_table
+from lossopt_cli.commands.comparison_checks import Check
 from lossopt_cli.commands.comparison_rows import rows_of
 from lossopt_cli.console import STYLES, Console, has_colour, json_text
 from lossopt_cli.errors import Fault, UsageError
@@ -39,12 +40,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Output:
-    """The comparisons with their runs; folder: what the commands of the verdict name, None where they cannot."""
+    """The comparisons with their runs; folder: what the commands of the verdict name, None where they cannot. checks:
+    what --fail-if asked of each comparison; none without it."""
 
     comparisons: Sequence[Comparison]
     records: Sequence[Sequence[Record]]
     left_out: Sequence[LeftOut]
     folder: str | None
+    checks: Sequence[Check] = ()
 
 
 def show(output: Output, shown: Shown, console: Console) -> None:
@@ -66,7 +69,8 @@ def show(output: Output, shown: Shown, console: Console) -> None:
 def _screen(output: Output, shown: Shown, console: Console) -> None:
     view = shown.view(console.width, _style(console))
     if len(output.comparisons) > 1:
-        console.result(f"{several.table(output.comparisons, view)}\n\n{several.verdict(output.comparisons)}")
+        said = "\n".join(layout.wrapped(several.verdict(output.comparisons), min(view.width, tables.READABLE)))
+        console.result(f"{several.table(output.comparisons, view)}\n\n{said}")
         return
     for comparison in output.comparisons:
         parts = [tables.table(comparison, view)]
@@ -78,6 +82,8 @@ def _screen(output: Output, shown: Shown, console: Console) -> None:
 
 def _json(output: Output, console: Console) -> None:
     found = [as_json(c, verdict.verdict(c, output.folder), output.left_out) for c in output.comparisons]
+    for place, one in enumerate(found):
+        one["checks"] = [vars(check) for check in output.checks[place : place + 1]]
     if len(found) == 1:
         console.result(json_text(found[0]))
         return
@@ -117,7 +123,8 @@ def _columns(text: str) -> tuple[Column, ...]:
     if faults:
         raise UsageError(*faults)
     if not found:
-        raise UsageError(Fault("no column in --columns", "--columns", ", ".join(column.name for column in COLUMNS)))
+        listed = "names that `lossopt compare --columns help` lists, with commas between"
+        raise UsageError(Fault("no column in --columns", "--columns", listed))
     recipe = COLUMNS[0]
     return (recipe, *(column for column in found if column is not recipe))
 

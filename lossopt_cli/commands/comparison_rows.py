@@ -10,6 +10,7 @@ from lossopt_cli.analysis.comparison_json import as_json
 from lossopt_cli.runs.csv import read_columns
 from lossopt_cli.runs.records import Record
 
+NESTED = "rates"  # of a recipe, a list of its own: `--rows trials` has it
 Table = tuple[list[str], list[list[Any]]]
 
 
@@ -55,7 +56,7 @@ def rows_of(what: str, comparisons: Sequence[Comparison], records: Sequence[Sequ
     found: list[dict[str, Any]] = []
     for comparison, runs in zip(comparisons, records, strict=True):
         if what in ("recipes", "pairs"):
-            found += [_flat(row) for row in as_json(comparison, [], [])[what]]
+            found += [_flat({key: row[key] for key in row if key != NESTED}) for row in as_json(comparison, [], [])[what]]
             continue
         by_folder = {record.folder: record for record in runs}
         for trial in _trials(comparison):

@@ -27,7 +27,7 @@ def print_commands(course: Course, console: Console) -> None:
     if any(arm.rates.searched for candidate in course.candidates for arm in candidate.arms):
         what = "the rates of --lr auto, and of factors, are found on the way: there are no commands for them yet"
         raise UsageError(Fault(what, "--print-commands", "rates", "--lr 1e-3..1e-1, for example"))
-    for cell in course.begin():
+    for cell in course.missing():
         console.result(shlex.join(command_of(cell, course.folder.path)))
     console.note(f"then: lossopt compare {shlex.quote(str(course.folder.path))}")
 

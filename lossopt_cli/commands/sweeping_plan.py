@@ -92,7 +92,7 @@ def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:
         said = f"{len(rates)}: {rates[0]:g} to {rates[-1]:g}"
     report = candidate.report_count
     further = protocol.widenings * 2 * len(protocol.choosing)
-    done = sum(trial in course.folder.finished for trial in course.cells_of(candidate))
+    done = sum(cell.key in course.folder.finished for cell in course.cells_of(candidate))
     tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
     return Line(shown_name(candidate), said, tuned, candidate.choose_count, report, further, done, probed)
 

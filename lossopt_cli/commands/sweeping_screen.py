@@ -51,7 +51,7 @@ class SweepScreen:
     def draw(self, in_progress: float, *, last: bool = False) -> None:
         """in_progress: how much of the shares at work is done, in trials."""
         now = self.clock()
-        if self.at_work_since is None and (in_progress or self.course.ended):
+        if self.at_work_since is None and (in_progress or any(end.cell.is_kept for end in self.course.ended.values())):
             self.at_work_since = now
         if not last and now - self.drawn_at < (REDRAW_SECONDS if self.console.live else LINE_SECONDS):
             return
@@ -72,30 +72,28 @@ class SweepScreen:
         self.lines_on_screen = 0
 
     def _line(self, in_progress: float) -> str:
-        ended = [end for end in self.course.ended.values() if end.cell.role != "search"]
+        ended = [end for end in self.course.ended.values() if end.cell.is_kept]
         done, total, lost = self.course.done, self.course.total, sum(end.lost for end in ended)
         failed = sum(end.status == "failed" for end in ended)
         text = f"{done} of {counted(total, 'trial')}" + (f", {lost} lost" if lost else "")
         text += f", {failed} failed" if failed else ""
         if self.at_work_since is None:
-            return f"{text}; starting"
+            return f"{text}; looking where each recipe learns" if self.course.ended else f"{text}; starting"
         spent, moved = self.clock() - self.at_work_since, len(ended) + in_progress
-        if not ended and all(candidate.stage in ("search", "done") for candidate in self.course.candidates):
-            return f"{text}; looking where each recipe learns"
         if done < total and moved > 1.0:
             text += f"; {duration(spent)}, about {duration(spent / moved * max(0.0, total - done - in_progress))} left"
         return text
 
     def _rows(self) -> list[str]:
         height = shutil.get_terminal_size((80, 24)).lines - KEPT_LINES
-        rows = [self._row(place, candidate) for place, candidate in enumerate(self.course.candidates)]
+        rows = [self._row(candidate) for candidate in self.course.candidates]
         if len(rows) > height:
             rows = [*rows[: height - 1], f"and {len(rows) - height + 1} more"]
         return [f"{'recipe':<{self.width}}  {'stage':<6} {'done':>9} {'lost':>5}   best so far", *rows]
 
-    def _row(self, place: int, candidate: Candidate) -> str:
-        asked = [trial for trial in self.course.asked.get(place, ()) if self.course.cells[trial].role != "search"]
-        known = [found for trial in asked if (found := self.course.outcome(trial)) is not None]
+    def _row(self, candidate: Candidate) -> str:
+        asked = self.course.cells_of(candidate)
+        known = [found for cell in asked if (found := self.course.outcome(cell.key)) is not None]
         values = [(end.value, end.cell.rate) for end in known if end.value is not None and not end.lost]
         best = (max if candidate.view.higher else min)(values, key=lambda found: found[0], default=None)
         lost = sum(end.lost for end in known)

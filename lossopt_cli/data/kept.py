@@ -17,9 +17,8 @@ from lossopt_cli.config.references import is_user_code
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import SPLITS, ArrayInputs, Column, ImageInputs, Problem, Split, TableInputs
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import CONFIG, read_result
+from lossopt_cli.runs.reading import CONFIG, LABELS, read_result
 
-LABELS = "labels.json"
 NO_MODEL = {
     "running": "is still running, or was killed",
     "failed": "failed",

@@ -13,6 +13,7 @@ from lossopt_cli.errors import Fault, UsageError
 SCHEMA_VERSION = 1
 RESULT = "result.json"
 CONFIG = "config.yaml"
+LABELS = "labels.json"  # of runs that keep a model: what its inputs and outputs mean
 SWEEP = "sweep.yaml"
 LAST = "last"
 FINISHED = frozenset({"done", "diverged"})

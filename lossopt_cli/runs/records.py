@@ -104,6 +104,11 @@ class Record:
         return self.result["optimizer"].get("learning_rate")
 
     @property
+    def head_units(self) -> int | None:
+        """Outputs of the network, which its loss may ask for."""
+        return self.result.get("head_units")
+
+    @property
     def lost(self) -> bool:
         """Whether it diverged or ended no better than guessing by two standard errors of its validation sample."""
         return self.result["status"] == "diverged" or self.result.get("learned") is False

@@ -67,6 +67,9 @@ class Bench:
         runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
         with at_work(runs[0]):
             guess, widest_ = guess_of(runs[0].examination, runs[0].state), cells[0].width or widest(runs[0])
+        if cells[0].role == "measure":
+            self.tell(Ended(cells[0], "done", False, None, None, 0.0, widest_))
+            return
         for first in range(0, len(cells), widest_):
             some = slice(first, first + widest_)
             stack = Stack(cells[some], runs[some], guess, widest_, began_at)
@@ -91,7 +94,9 @@ class Bench:
                 self.tell(Ended.of(cell, write_trial(self.workplace, cell, trained)))
 
     def _moved(self, cells: Sequence[Cell]) -> Callable[[int, int, int], None]:
-        return lambda step, steps, alive: self.tell(Moved(len(cells) * step / steps))
+        """Tells how far trials are that leave a run."""
+        kept = sum(cell.is_kept for cell in cells)
+        return lambda step, steps, alive: self.tell(Moved(kept * step / steps))
 
 
 def _searched(cell: Cell, outcome: Outcome, widest: int) -> Ended:

@@ -51,7 +51,8 @@ class Wishes:
 class Candidate:
     """arms: of one recipe, several where settings of it are tuned; rates: of each of them, as they become known.
 
-    scale: what the search found. chosen: the place of the best arm, and its rate. edge: why it may not be the best."""
+    scale: what the search found. chosen: the place of the best arm, and its rate. edge: why it may not be the best.
+    measured: whether it is known how many of its trials are worth one stack."""
 
     arms: tuple[Arm, ...]
     protocol: Protocol
@@ -62,10 +63,11 @@ class Candidate:
     edge: Edge | None = None
     widened: int = 0
     stage: Stage = "choose"
+    measured: bool = False
 
     def __post_init__(self) -> None:
-        wanted = [arm.rates for arm in self.arms]
-        if any(rates.searched for rates in wanted) and self.scale is None:
+        self.measured = all(arm.width is not None for arm in self.arms)
+        if any(arm.rates.searched for arm in self.arms) and self.scale is None:
             self.stage = "search"
         else:
             self._place_grid()
@@ -128,9 +130,9 @@ class Candidate:
         self._place_grid()
 
     def learn_width(self, ended: Ended) -> None:
-        """Keeps the width of the stacks that this trial was trained in, for those to come."""
-        if ended.width is not None and any(arm.width is None for arm in self.arms):
-            self.arms = tuple(replace(arm, width=arm.width or ended.width) for arm in self.arms)
+        """Keeps the width that is worth it for trials of this kind, for all of them, where one was found."""
+        self.measured = True
+        self.arms = tuple(replace(arm, width=arm.width or ended.width) for arm in self.arms)
 
     def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
         """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more

@@ -9,15 +9,17 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.sweeps.arms import Arm, Problems, trial_of
 from lossopt_cli.sweeps.naming import trial_name
 
-Role = Literal["search", "tuning", "report"]
+Role = Literal["measure", "search", "tuning", "report"]
+PASSING = ("measure", "search")  # of which nothing is kept
 MANY, TOO_MANY = 10_000, 1_000_000
 
 
 @dataclass(frozen=True)
 class Cell:
     """A trial of a sweep. name: of its folder. recipe: as the screen calls it. role: what its numbers are for, None
-    where every rate got every seed; those of a search are not written. tuned: the settings that are chosen as the
-    learning rate is, by dotted key. width: of the stack that it is to be trained in, None where that is to be found."""
+    where every rate got every seed; of those to measure a width or to search a scale nothing is kept. tuned: the
+    settings that are chosen as the learning rate is, by dotted key. width: of the stack that it is to be trained in,
+    None where that is to be found."""
 
     trial: Trial
     name: str
@@ -33,8 +35,13 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Equal for the same trial for the same purpose: a search leaves nothing that would answer another question."""
-        return f"search {self.trial.hash}" if self.role == "search" else self.trial.hash
+        """Equal for the same trial for the same purpose: of what passes, nothing answers another question."""
+        return self.trial.hash if self.is_kept else f"{self.role} {self.trial.hash}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it leaves a run."""
+        return self.role not in PASSING
 
     @property
     def marks(self) -> dict[str, Any]:

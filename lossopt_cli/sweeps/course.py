@@ -1,7 +1,7 @@
 """How a sweep goes: which cells are trained next, as those before them end."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lossopt_cli.runs.reading import FINISHED
 from lossopt_cli.runs.records import Record
@@ -17,8 +17,9 @@ class Course:
     """candidates: the recipes. folder: what is there already, read. changed: called when a candidate knows more (its
     scale, its rate), so that it can be written down.
 
-    cells: all that were asked for, by their key; asked: by the place of the candidate that did; waiting: those of them
-    that it waits for; ended, ended_before: by this sweep, and by earlier ones."""
+    cells: all that are needed so far, by their key; asked: by the place of the candidate that needs them; requested:
+    those that were given out; waiting: those that a candidate waits for; ended, ended_before: by this sweep, and by
+    earlier ones."""
 
     candidates: Sequence[Candidate]
     problems: Problems
@@ -30,40 +31,48 @@ class Course:
     ended: dict[str, Ended] = field(default_factory=dict)
     asked: dict[int, dict[str, None]] = field(default_factory=dict)
     ended_before: dict[str, Ended] = field(default_factory=dict)
+    requested: set[str] = field(default_factory=set)
 
     def begin(self) -> list[Cell]:
         """The cells to train first."""
         return [cell for place in range(len(self.candidates)) for cell in self._advance(place)]
 
+    def missing(self) -> list[Cell]:
+        """The cells that are asked for and not there, whatever must be known before they are trained."""
+        self.begin()
+        return [cell for cell in self.cells.values() if cell.is_kept and not self._is_known(cell)]
+
     def heard(self, ended: Ended) -> list[Cell]:
         """The cells to train besides, now that this one has ended."""
-        trial = ended.cell.key
-        self.ended[trial] = ended
-        if ended.cell.role != "search" and ended.status in FINISHED:
+        key = ended.cell.key
+        self.ended[key] = ended
+        if ended.cell.is_kept and ended.status in FINISHED:
             self.folder.note(ended.cell.name)
         found = []
         for place, waiting in list(self.waiting.items()):
-            if trial in waiting:
-                waiting.discard(trial)
-                self.candidates[place].learn_width(ended)
+            if key in waiting:
+                waiting.discard(key)
+                if ended.cell.role == "measure":
+                    self.candidates[place].learn_width(ended)
+                    self.changed()
                 found += [] if waiting else self._advance(place)
         return found
 
-    def cells_of(self, candidate: Candidate) -> list[str]:
-        """The trials that it asked for so far, the search apart, by their hashes."""
+    def cells_of(self, candidate: Candidate) -> list[Cell]:
+        """The trials that it needs so far."""
         place = next(place for place, other in enumerate(self.candidates) if other is candidate)
-        return [trial for trial in self.asked.get(place, ()) if self.cells[trial].role != "search"]
+        return [self.cells[key] for key in self.asked.get(place, ()) if self.cells[key].is_kept]
 
     @property
     def total(self) -> int:
-        """The trials that were asked for and those that, as far as one knows, will be."""
-        asked = sum(cell.role != "search" for cell in self.cells.values())
-        return asked + sum(candidate.to_come for candidate in self.candidates)
+        """The trials that are needed so far, and those that, as far as one knows, will be."""
+        needed = sum(cell.is_kept for cell in self.cells.values())
+        return needed + sum(candidate.to_come for candidate in self.candidates)
 
     @property
     def done(self) -> int:
         """How many of those asked for have ended."""
-        return sum(self.outcome(trial) is not None for trial, cell in self.cells.items() if cell.role != "search")
+        return sum(self.outcome(trial) is not None for trial, cell in self.cells.items() if cell.is_kept)
 
     def outcome(self, trial: str) -> Ended | None:
         """How a trial ended, now or in an earlier sweep; None for one that has not."""
@@ -76,7 +85,7 @@ class Course:
 
     @property
     def failed(self) -> list[Ended]:
-        return [ended for ended in self.ended.values() if ended.status == "failed"]
+        return [ended for ended in self.ended.values() if ended.status == "failed" and ended.cell.is_kept]
 
     @property
     def records(self) -> Iterable[Record]:
@@ -84,21 +93,29 @@ class Course:
         return [self.folder.finished[trial] for trial in self.cells if trial in self.folder.finished]
 
     def _advance(self, place: int) -> list[Cell]:
-        """Moves a candidate on until it needs cells that are not there; those of them that nobody asked for before."""
+        """Moves a candidate on until it needs cells that are not there; those of them that nobody asked for before. The
+        first that any needs is one that says how many make a stack."""
         candidate = self.candidates[place]
         while candidate.stage != "done":
             cells = candidate.cells(self.problems)
-            missing = [cell for cell in cells if not self._is_known(cell)]
-            new = [cell for cell in missing if cell.key not in self.cells]
             self.cells |= {cell.key: cell for cell in cells}
             self.asked.setdefault(place, {}).update(dict.fromkeys(cell.key for cell in cells))
+            missing = [cell for cell in cells if not self._is_known(cell)]
+            if missing and not candidate.measured:
+                missing = [replace(missing[0], role="measure")]
             if missing:
                 self.waiting[place] = {cell.key for cell in missing}
-                return new
+                return self._request(missing)
             self._conclude(candidate, cells)
             self.changed()
         self.waiting.pop(place, None)
         return []
+
+    def _request(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of them that nobody asked for before."""
+        new = [cell for cell in cells if cell.key not in self.requested]
+        self.requested |= {cell.key for cell in new}
+        return new
 
     def _conclude(self, candidate: Candidate, cells: Sequence[Cell]) -> None:
         if candidate.stage == "search":

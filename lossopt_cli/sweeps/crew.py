@@ -11,6 +11,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Self
 
+from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
 from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Workplace
@@ -119,11 +120,14 @@ class Crew:
         yield event
 
     def _lost(self, worker: _Worker, shares: deque[Share]) -> Iterator[Event]:
-        """A process that ended by itself: out of memory, or code that takes the interpreter down."""
+        """A process that ended by itself: out of memory, or code that takes the interpreter down. RunError for one that
+        ended before it was given anything: so would the next."""
         worker.process.join()
         worker.link.close()
         self.workers.remove(worker)
         cells = worker.cells
+        if not cells and not worker.idle:
+            raise RunError(Fault(f"a worker process ended as it started, with code {worker.process.exitcode}"))
         if len(cells) > 1:
             half = len(cells) // 2
             shares.extendleft([Share(tuple(cells[half:])), Share(tuple(cells[:half]))])

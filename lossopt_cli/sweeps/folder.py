@@ -104,7 +104,7 @@ def end(sweep: Path, cell: Cell) -> Path:
 
 def failed(workplace: Workplace, cell: Cell, reason: str) -> Ended:
     """Leaves a folder for a trial that ended before it had a result: its config, and why; none for a search."""
-    if cell.role == "search":
+    if not cell.is_kept:
         return Ended(cell, "failed", False, None, reason, 0.0)
     trial, config = cell.trial, cell.trial.config
     result = {

@@ -5,19 +5,23 @@
 by the function once more on other values and compared bit by bit (see `tracing.verified`).
 """
 
+import math
 from collections.abc import Callable, Sequence
+from functools import wraps
 from operator import getitem
 from typing import Any
 
 import torch
 from torch.fx import Graph, Node
 from torch.fx.node import map_aggregate
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode
 
 from lossopt_cli.training.rewriting import Value
 
 # A result whose shape or value the program may branch on: what follows would hold for this batch alone.
 BRANCHES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded)
+# Kernels that give what they were given.
+ALIASES = (torch.ops.aten.alias.default, torch.ops.aten.detach.default)
 
 
 class ValueRead(Exception):
@@ -35,6 +39,31 @@ def captured(function: Callable[..., Sequence[torch.Tensor]], example: Sequence[
         results = function(*example)
     capture.graph.output(tuple(capture.node_of(result) for result in results))
     return capture.graph, capture.constants
+
+
+def bytes_made(graph: Graph) -> int:
+    """Of all the memories that a captured graph makes or holds beside its arguments."""
+    values = [node.meta["value"] for node in graph.nodes if "value" in node.meta and node.op != "placeholder"]
+    given = {node.meta["value"].memory for node in graph.nodes if node.op == "placeholder"}
+    sizes = {value.memory: math.prod(value.shape) * value.dtype.itemsize for value in values}
+    return sum(size for memory, size in sizes.items() if memory not in given)
+
+
+def opaque(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The function as one node of whatever graph is captured around its call; its result is new memory."""
+
+    @wraps(function)
+    def call(*args: Any) -> torch.Tensor:
+        mode = _get_current_dispatch_mode()
+        return mode.kept_whole(call, function, args) if isinstance(mode, _Capture) else function(*args)
+
+    return call
+
+
+def constant(make: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """What `make` returns, as a constant of whatever graph is captured around the call."""
+    with _disable_current_modes():
+        return make()
 
 
 class _Capture(TorchDispatchMode):
@@ -66,6 +95,13 @@ class _Capture(TorchDispatchMode):
             for place, item in enumerate(result or ()):
                 if isinstance(item, torch.Tensor):
                     self._bind(item, self.graph.call_function(getitem, (node, place)))
+        return result
+
+    def kept_whole(self, name: Callable, function: Callable, args: tuple) -> torch.Tensor:
+        """function(*args), recorded as a call of `name`."""
+        with _disable_current_modes():
+            result = function(*args)
+        self._bind(result, self.graph.call_function(name, self._named(args)))
         return result
 
     def node_of(self, tensor: torch.Tensor) -> Node:

@@ -50,6 +50,20 @@ def _keep_freed_memory() -> None:
     libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a smaller computation might have been possible."""
+    short = isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return short or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
 def in_words(device: torch.device, threads: int) -> str:
     """`cpu, 1 thread`, or the name of the GPU."""
     if device.type == "cuda":

@@ -39,14 +39,15 @@ class Examination:
     def penalty(self, state: State, split: str) -> float:
         """What the layers add to the loss (regularizers of weights and activity, add_loss): the mean over the examples
         of the split, in inference mode. By batches of the training's size: a penalty may be a sum over its batch."""
-        if not self._is_penalised:
+        if not self.is_penalised:
             return 0.0
         batches = [rows for chunk in self.feeds[split].all() for rows in chunk.split(self.batch_size)]
         found = [(len(rows), sum(float(term.sum()) for term in self._penalties(state, rows))) for rows in batches]
         return sum(count * value for count, value in found) / sum(count for count, _ in found)
 
     @cached_property
-    def _is_penalised(self) -> bool:
+    def is_penalised(self) -> bool:
+        """Whether layers add to the loss."""
         filled = next(feed for feed in self.feeds.values() if len(feed))
         return bool(self._penalties(self.program.start(), next(filled.all())[:1]))
 

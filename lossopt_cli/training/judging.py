@@ -162,10 +162,3 @@ def _outputs(examination: Examination, state: State, split: str) -> Outputs:
 def losses_of(outcome: Outcome) -> np.ndarray:
     """The loss of every batch so far."""
     return np.concatenate([e.losses for e in outcome.evaluations]) if outcome.evaluations else np.array([])
-
-
-def default_rate(optimizer: str) -> float | None:
-    """The learning rate that the optimizer's row has; None for one that is not in the catalogue."""
-    row = next((row for row in OPTIMIZERS if row.name == optimizer), None)
-    rates = [setting.default for setting in row.settings if setting.name == "learning_rate"] if row else []
-    return rates[0] if rates else None

@@ -32,3 +32,10 @@ class Layout:
             vector[offset : offset + math.prod(shape)].view(shape)
             for shape, offset in zip(self.shapes, self.offsets, strict=True)
         ]
+
+    def stacked_views(self, stack: torch.Tensor) -> list[torch.Tensor]:
+        """The tensors of T trials, [T, *shape] each, that share their memory with the stack, [T, size]."""
+        return [
+            stack[:, offset : offset + math.prod(shape)].unflatten(1, shape or (1,)).reshape(len(stack), *shape)
+            for shape, offset in zip(self.shapes, self.offsets, strict=True)
+        ]

@@ -125,7 +125,7 @@ def train(
     per_epoch = -(-len(feed) // plan.batch_size)
     _prepare(program, state, feed, plan, per_epoch)
     try:
-        for stretch in _stretches(program, feed, plan, recorder, state, stopping or Stopping()):
+        for stretch in stretches(program, feed, plan, recorder, state, stopping or Stopping()):
             _evaluate(stretch, examination, plan, recorder, outcome)
             if outcome.status != "done":
                 break
@@ -146,7 +146,7 @@ def _prepare(program: Program, state: State, feed: Feed, plan: Plan, per_epoch: 
 
 
 @dataclass
-class _Stretch:
+class Stretch:
     """The steps between two evaluations, still on the device."""
 
     losses: list[torch.Tensor] = field(default_factory=list)
@@ -158,16 +158,16 @@ class _Stretch:
     seconds: float = 0.0
 
 
-def _stretches(
+def stretches(
     program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, stopping: Stopping
-) -> Iterator[_Stretch]:
+) -> Iterator[Stretch]:
     """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end.
 
     Asked to stop, it yields what it has and raises the cause.
     """
     per_epoch = -(-len(feed) // plan.batch_size)
-    steps, rates = per_epoch * plan.epochs, plan.rates.tolist()  # a NumPy number divided by 0 is no error, but NaN
-    stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+    steps = per_epoch * plan.epochs
+    stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
     told_at = began_at
     for epoch in range(state.epoch, plan.epochs):
         seed_everything("epoch", plan.seed, epoch)  # for what draws from the global generators: code of the user's
@@ -181,7 +181,8 @@ def _stretches(
                     raise stopping.cause
                 if isinstance(program, PlainProgram):
                     seed_everything("step", plan.seed, state.step)  # its layers may draw from the global generators
-                step = session.step(inputs, targets, rates[state.step])
+                rate = plan.rates[state.step].tolist()  # a NumPy number divided by 0 is no error, but NaN
+                step = session.step(inputs, targets, rate)
                 stretch.losses.append(step.loss)
                 stretch.norms.append(step.norm)
                 stretch.outputs.append(step.outputs)
@@ -194,21 +195,21 @@ def _stretches(
                 if inner and state.step % per_epoch:
                     stretch.epoch, stretch.seconds = state.step / per_epoch, time.perf_counter() - began_at
                     yield stretch
-                    stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+                    stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
         state.epoch = epoch + 1
         if not plan.evaluate_every or state.step % plan.evaluate_every == 0 or state.epoch == plan.epochs:
             stretch.epoch, stretch.seconds = float(state.epoch), time.perf_counter() - began_at
             yield stretch
-            stretch, began_at = _Stretch(first_step=state.step), time.perf_counter()
+            stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
 
 
-def _evaluate(stretch: _Stretch, examination: Examination, plan: Plan, recorder: Recorder, outcome: Outcome) -> None:
+def _evaluate(stretch: Stretch, examination: Examination, plan: Plan, recorder: Recorder, outcome: Outcome) -> None:
     """Reads back what the stretch recorded, measures validation, and says whether the training goes on."""
     began_at = time.perf_counter()
     read = torch.stack([torch.stack(stretch.losses), torch.stack(stretch.norms)]).cpu().numpy()
     losses, norms = read.astype(np.float64)
     last = stretch.first_step + len(losses)
-    if not _finite(losses, norms, stretch, outcome):
+    if not finite(losses, norms, stretch.first_step, outcome):
         metrics = {}
     else:
         metrics = {"train": _seen(stretch, losses, examination)}
@@ -229,11 +230,11 @@ def _evaluate(stretch: _Stretch, examination: Examination, plan: Plan, recorder:
     outcome.seconds["train"] += stretch.seconds
     outcome.seconds["evaluate"] += spent
     outcome.evaluations.append(evaluation)
-    _remember_best(evaluation, plan, outcome)
+    remember_best(evaluation, plan, outcome)
     recorder.evaluated(evaluation)
 
 
-def _seen(stretch: _Stretch, losses: np.ndarray, examination: Examination) -> dict[str, float]:
+def _seen(stretch: Stretch, losses: np.ndarray, examination: Examination) -> dict[str, float]:
     """Loss and metrics over the batches as they were seen, each at the weights of its own step, as `fit` has them."""
     encoded, raw = torch.cat(stretch.order), torch.cat(stretch.outputs)
     sizes = np.array([len(targets) for targets in stretch.order], dtype=np.float64)
@@ -242,7 +243,7 @@ def _seen(stretch: _Stretch, losses: np.ndarray, examination: Examination) -> di
     return {**values, "loss": float((losses * sizes).sum() / sizes.sum())}
 
 
-def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: Outcome) -> bool:
+def finite(losses: np.ndarray, norms: np.ndarray, first_step: int, outcome: Outcome) -> bool:
     """False where a loss or the weights are not finite; the outcome then says at which step."""
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
@@ -252,7 +253,7 @@ def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: O
         at = int(broken[0]) if len(broken) else len(losses) - 1
     else:
         return True
-    outcome.status, outcome.diverged_at = "diverged", stretch.first_step + at + 1
+    outcome.status, outcome.diverged_at = "diverged", first_step + at + 1
     outcome.trained.alive[:] = False
     before = losses[:at][np.isfinite(losses[:at])]
     earlier = [e.losses[-1] for e in outcome.evaluations]
@@ -260,7 +261,7 @@ def _finite(losses: np.ndarray, norms: np.ndarray, stretch: _Stretch, outcome: O
     return False
 
 
-def _remember_best(evaluation: Evaluation, plan: Plan, outcome: Outcome) -> None:
+def remember_best(evaluation: Evaluation, plan: Plan, outcome: Outcome) -> None:
     judged_on = "validation" if "validation" in evaluation.metrics else "train"
     value = evaluation.metrics.get(judged_on, {}).get(plan.metric)
     if value is None or not np.isfinite(value):

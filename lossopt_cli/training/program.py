@@ -28,7 +28,8 @@ PREDICTION_ROWS = (8, 1024)  # at least, at most
 
 @dataclass
 class Step:
-    """What a step leaves behind, on the device: the loss [], the gradient's norm [], the raw outputs [batch, ...]."""
+    """What a step leaves behind, on the device: the loss [], the gradient's norm [], the raw outputs [batch, ...];
+    of a stack of T trials all of them [T, ...]."""
 
     loss: torch.Tensor
     norm: torch.Tensor
@@ -188,13 +189,14 @@ def predict(model: keras.Model, weights, buffers, inputs: torch.Tensor) -> torch
     """Raw outputs float32 [n, ...] of a model at these weights and buffers, in inference mode."""
     outputs = []
     with torch.no_grad():
-        for rows in inputs.split(_rows_at_once(inputs)):
+        for rows in inputs.split(rows_at_once(inputs)):
             raw, *_ = called(model, weights, buffers, rows, training=False)
             outputs.append(raw.float())
     return torch.cat(outputs)
 
 
-def _rows_at_once(inputs: torch.Tensor) -> int:
+def rows_at_once(inputs: torch.Tensor) -> int:
+    """How many examples are predicted together."""
     fewest, most = PREDICTION_ROWS
     row_bytes = max(1, inputs[:1].numel() * inputs.element_size())
     allowed = PREDICTION_BYTES.get(inputs.device.type, PREDICTION_BYTES_ELSEWHERE)

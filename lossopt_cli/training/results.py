@@ -11,7 +11,7 @@ from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.runs import curve
 from lossopt_cli.training import devices
 from lossopt_cli.training.checks import lower_rate
-from lossopt_cli.training.judging import Guess, Judgement, default_rate, losses_of
+from lossopt_cli.training.judging import Guess, Judgement, losses_of
 from lossopt_cli.training.loop import Examination, Outcome, Plan
 
 if TYPE_CHECKING:

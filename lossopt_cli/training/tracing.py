@@ -4,16 +4,14 @@ A Keras forward of small layers costs ten times the arithmetic in scopes, call s
 the kernels once; replaying them gives the same bits, which `verified` checks on batches that the trace has not seen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch.fx import GraphModule
+from torch.fx import Graph, GraphModule
 from torch.fx.graph import CodeGen
 
-from lossopt_cli.training.capture import ValueRead, captured
+from lossopt_cli.training.capture import ALIASES, ValueRead, captured
 from lossopt_cli.training.rewriting import bound, in_place
-
-aten = torch.ops.aten
 
 Function = Callable[..., Sequence[torch.Tensor]]
 
@@ -31,10 +29,7 @@ def traced(function: Function, example: Sequence[torch.Tensor]) -> Function:
         graph, constants = captured(function, example)
     except ValueRead as reason:
         raise Untraceable(str(reason)) from reason
-    root = torch.nn.Module()
-    for name, tensor in constants.items():
-        root.register_buffer(name, tensor)
-    return _compiled(GraphModule(root, graph))
+    return compiled(graph, constants)
 
 
 def verified(recorded: Function, function: Function, examples: Sequence[Sequence[torch.Tensor]]) -> Function:
@@ -55,11 +50,15 @@ def same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
     return torch.equal(first.isnan(), second.isnan()) and torch.equal(first.nan_to_num(), second.nan_to_num())
 
 
-def _compiled(module: GraphModule) -> Function:
+def compiled(graph: Graph, constants: Mapping[str, torch.Tensor]) -> Function:
     """The recorded graph without aliases and dead nodes, rewritten, called with positional tensors."""
+    root = torch.nn.Module()
+    for name, tensor in constants.items():
+        root.register_buffer(name, tensor)
+    module = GraphModule(root, graph)
     graph = module.graph
     for node in list(graph.nodes):
-        if node.op == "call_function" and node.target in (aten.alias.default, aten.detach.default):
+        if node.op == "call_function" and node.target in ALIASES:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     graph.eliminate_dead_code()

@@ -16,7 +16,8 @@ Go = Callable[[], tuple[int, float]]  # (examples, seconds)
 
 @dataclass(frozen=True)
 class Case:
-    """shape: of one example, uint8 images (height, width, channels) or a table (features,). epochs: at a call."""
+    """shape: of one example, uint8 images (height, width, channels) or a table (features,). epochs: at a call.
+    hidden: widths of the dense layers before the head."""
 
     name: str
     model: str
@@ -24,6 +25,7 @@ class Case:
     batch_size: int
     examples: int
     epochs: int
+    hidden: tuple[int, ...] = (128,)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Noise and labels of 10 classes: what is learned does not change what a step costs."""
@@ -35,7 +37,7 @@ class Case:
 
 
 CASES = {
-    "a": Case("(a) MLP 64-128-128-10, batch 64", "mlp", (64,), 64, 64 * 40, 5),
+    "a": Case("(a) MLP 64-128-128-10, batch 64", "mlp", (64,), 64, 64 * 40, 5, (128, 128)),
     "b": Case("(b) minicnn, 8x8x1, batch 32", "minicnn", (8, 8, 1), 32, 32 * 40, 2),
     "c": Case("(c) minicnn, 32x32x3, batch 64", "minicnn", (32, 32, 3), 64, 64 * 8, 1),
 }
@@ -60,7 +62,7 @@ class Engine:
         problem = Problem(case.name, "multiclass", kind, train, none, none, tuple("0123456789"))
         flags = {"data": "digits", "model": case.model, "optimizer": optimizer, "batch_size": case.batch_size}
         sets = [f"train.precision={precision}", "train.threads=1", f"train.epochs={case.epochs + 1}"]
-        sets += ["model.hidden=[128, 128]"] if case.model == "mlp" else []
+        sets += [f"model.hidden={list(case.hidden)}"]
         config = resolve(None, {}, flags, sets).config
         self.case, self.run = case, running.prepare(config, problem, UserParts())
         self.program, self.state = self.run.examination.program, self.run.state
@@ -104,12 +106,11 @@ def fit(case: Case, optimizer: str = "adam", precision: str = "float32") -> Go:
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     keras.config.set_dtype_policy(policy)
     stack = [keras.Input(case.shape)]
-    if case.model == "mlp":
-        stack += [layers.Dense(128, "relu"), layers.Dense(128, "relu")]
-    else:
+    if case.model != "mlp":
         for filters in (32, 64):
             stack += [layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
-        stack += [layers.Flatten(), layers.Dense(128, "relu")]
+        stack += [layers.Flatten()]
+    stack += [layers.Dense(width, "relu") for width in case.hidden]
     model = keras.Sequential([*stack, layers.Dense(10, dtype="float32")])
     keras.config.set_dtype_policy("float32")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -133,14 +134,16 @@ def torch_loop(case: Case, fused: bool, channels_last: bool = False, precision: 
 
     torch.set_num_threads(1)
     inputs, labels = (torch.from_numpy(array) for array in case.arrays())
-    if case.model == "mlp":
-        stack = [nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)]
-    else:
+    stack, features = [], case.shape[0]
+    if case.model != "mlp":
         height, width, channels = case.shape
         inputs = inputs.permute(0, 3, 1, 2).contiguous().float() / 255.0
         stack = [nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
         stack += [nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-        stack += [nn.Linear(64 * (height // 4) * (width // 4), 128), nn.ReLU(), nn.Linear(128, 10)]
+        features = 64 * (height // 4) * (width // 4)
+    for hidden in case.hidden:
+        stack, features = [*stack, nn.Linear(features, hidden), nn.ReLU()], hidden
+    stack += [nn.Linear(features, 10)]
     model = nn.Sequential(*stack)
     if channels_last and case.model != "mlp":
         model, inputs = model.to(memory_format=torch.channels_last), inputs.to(memory_format=torch.channels_last)

@@ -5,6 +5,7 @@ from lossopt_cli.analysis.comparison import Difference
 from lossopt_cli.analysis.figures.picture import Forest, Span
 from lossopt_cli.analysis.figures.selection import Selection, counted
 from lossopt_cli.analysis.pairs import mirrored
+from lossopt_cli.analysis.statistics import LEAST_SEEDS
 from lossopt_cli.errors import Fault, UsageError
 
 MOST_PAIRS = 15  # of six recipes; of more, those with the best (or the baseline)
@@ -22,7 +23,7 @@ def differences(selection: Selection) -> Forest:
                 "one recipe: there is no difference to draw",
                 "--kind differences",
                 "runs of two recipes or more",
-                "lossopt train --opt sgd",
+                selection.runs.sweep("--opt sgd,adam --lr auto"),
             )
         )
     pairs = [pair for pair in pairs if pair.low is not None]
@@ -31,8 +32,8 @@ def differences(selection: Selection) -> Forest:
             Fault(
                 "no two recipes share two seeds: a difference has no interval",
                 "--kind differences",
-                "at least two seeds of each recipe, four to claim something",
-                "lossopt train --seed 1",
+                f"at least two seeds of each recipe, {LEAST_SEEDS} to claim something",
+                selection.runs.sweep(f"--seeds {LEAST_SEEDS}"),
             )
         )
     against = comparison.baseline or comparison.recipes[0].name

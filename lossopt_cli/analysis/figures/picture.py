@@ -92,7 +92,8 @@ class Chart:
 @dataclass(frozen=True)
 class Grid:
     """A matrix: values [rows, columns], NaN where there is none, and what is written in each cell. scale: what the
-    colour means; colours: whether light is much, little, or 0 is white."""
+    colour means; colours: whether light is much, little, or 0 is white; limits: what they are spread over, None for what
+    the values need. framed: (row, column) of cells that stand out."""
 
     title: str
     caption: str
@@ -104,6 +105,8 @@ class Grid:
     texts: tuple[tuple[str, ...], ...]
     scale: str
     colours: Colours = "light_is_much"
+    limits: Limits | None = None
+    framed: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,22 @@ from lossopt_cli.analysis import convergence
 from lossopt_cli.analysis.comparison import Comparison
 from lossopt_cli.analysis.figures.looks import SHOWN, looks
 from lossopt_cli.analysis.figures.picture import Chart, Line, Panel
-from lossopt_cli.analysis.figures.selection import counted
+from lossopt_cli.analysis.figures.same_runs import SameRuns
+from lossopt_cli.analysis.figures.selection import NAMELESS, counted
 from lossopt_cli.analysis.several import Across, across, times_of
 from lossopt_cli.errors import Fault, UsageError
 
 
-def profile_of(comparisons: Sequence[Comparison]) -> Chart:
+def profile_of(comparisons: Sequence[Comparison], runs: SameRuns = NAMELESS) -> Chart:
     """A staircase for each recipe, with its score B: the recipes, times and scores of the table of all problems.
 
     UsageError for fewer than two problems with a target, and where no two recipes were run on the same two."""
     comparisons = [comparison for comparison in comparisons if comparison.target is not None]
     if len(comparisons) < 2:
-        raise UsageError(_too_few("fewer than two problems"))
+        raise UsageError(_too_few("fewer than two problems", runs))
     every = [row for row in across(comparisons) if _seen(row) > 1]
     if len(every) < 2:
-        raise UsageError(_too_few("fewer than two recipes that were run on two problems"))
+        raise UsageError(_too_few("fewer than two recipes that were run on two problems", runs))
     every.sort(key=lambda row: -row.score)
     rows = every[:SHOWN]
     taus, shares = convergence.profile(times_of(comparisons, [row.results for row in every]))
@@ -61,10 +62,10 @@ def _some(row: Across):
     return next(result for result in row.results if result is not None)
 
 
-def _too_few(what: str) -> Fault:
+def _too_few(what: str, runs: SameRuns) -> Fault:
     return Fault(
         f"{what}: a profile is over several",
         "--kind profile",
         "the same recipes on two problems or more",
-        "lossopt compare --problem all shows which there are",
+        f"{runs.compare()} shows which there are",
     )

@@ -27,7 +27,7 @@ def rates(selection: Selection) -> Chart:
                 "one learning rate for each recipe: nothing to draw over",
                 "--kind lr",
                 "recipes at two rates or more",
-                "lossopt plot --kind curves",
+                selection.runs.plot("--kind curves"),
             )
         )
     drawn = {recipe.name: _means(selection, recipe) for recipe in selection.recipes}

@@ -7,18 +7,23 @@ from lossopt_cli.analysis import head, wording
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.figures.looks import SHOWN, looks
 from lossopt_cli.analysis.figures.picture import Look
+from lossopt_cli.analysis.figures.same_runs import SameRuns
 from lossopt_cli.catalogue.lookup import nearest, plain
 from lossopt_cli.catalogue.recipes import split_parts
 from lossopt_cli.errors import Fault, UsageError
 
+NAMELESS = SameRuns()
+
 
 @dataclass(frozen=True)
 class Selection:
-    """recipes: those drawn, the best first; hidden: how many others there are to choose from."""
+    """recipes: those drawn, the best first; hidden: how many others there are to choose from; runs: for what is told to
+    type next."""
 
     comparison: Comparison
     recipes: tuple[RecipeResult, ...]
     hidden: int = 0
+    runs: SameRuns = NAMELESS
 
     def look(self, recipe: RecipeResult) -> Look:
         """The same whatever is drawn beside it: see `looks`."""
@@ -47,12 +52,14 @@ class Selection:
         return "\n".join(part for part in every if part)
 
 
-def selected(comparison: Comparison, wanted: str | None = None, most: int = SHOWN) -> Selection:
+def selected(
+    comparison: Comparison, wanted: str | None = None, most: int = SHOWN, runs: SameRuns = NAMELESS
+) -> Selection:
     """The recipes that `wanted` names, or the first `most`. A name is one of the table, or a loss or an optimizer,
     which means all recipes with it. UsageError for one that is none of these, and for more than `most`."""
     recipes = comparison.recipes
     if wanted is None:
-        return Selection(comparison, recipes[:most], len(recipes[most:]))
+        return Selection(comparison, recipes[:most], len(recipes[most:]), runs)
     names = split_parts(wanted)
     unknown = [name for name in names if not any(_means(name, recipe) for recipe in recipes)]
     if unknown:
@@ -62,7 +69,7 @@ def selected(comparison: Comparison, wanted: str | None = None, most: int = SHOW
         raise UsageError(
             Fault(f"{wanted} means {len(found)} recipes", "--recipes", f"at most {most}: more cannot be told apart")
         )
-    return Selection(comparison, found, len(recipes) - len(found))
+    return Selection(comparison, found, len(recipes) - len(found), runs)
 
 
 def seeds_in_words(counts: Sequence[int], band: str, few: int = 0) -> str:

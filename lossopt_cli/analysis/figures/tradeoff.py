@@ -18,7 +18,7 @@ def tradeoff(selection: Selection) -> Chart:
                 f"the seconds of {', '.join(without[:4])} cannot be compared",
                 "--kind tradeoff",
                 "trials trained alone, on one device",
-                "lossopt plot --kind curves --by step",
+                selection.runs.plot("--kind curves --by step"),
             )
         )
     lines = []

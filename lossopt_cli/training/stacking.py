@@ -1,0 +1,135 @@
+"""Many trials of one setting for the price of a few: prepared together, trained as stacks, each with an outcome."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from lossopt_cli.config.schema import Config
+from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.trial import Trial
+from lossopt_cli.training import keeping, loop, running
+from lossopt_cli.training.building import UserParts, network
+from lossopt_cli.training.grouping import stack_key
+from lossopt_cli.training.loop import Outcome, Recorder
+from lossopt_cli.training.planning import plan_of
+from lossopt_cli.training.running import Run
+from lossopt_cli.training.stack_examination import StackExamination
+from lossopt_cli.training.stack_feeding import StackFeed
+from lossopt_cli.training.stack_loop import StackTraining, Told
+from lossopt_cli.training.stack_program import StackProgram
+from lossopt_cli.training.state import State
+from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.tracing import Untraceable
+
+
+def prepare_stack(configs: Sequence[Config], problem: Problem, user: UserParts) -> list[Run]:
+    """A run for each config, as `running.prepare` gives it, for little more than the price of one.
+
+    Model, objective, rule and examination are those of the first; trial, plan, learning rate and initial state are its
+    own. Configs that cannot be trained together are prepared one by one.
+    """
+    first = running.prepare(configs[0], problem, user)
+    key = stack_key(configs[0])
+    if key is None or first.plain or any(stack_key(config) != key for config in configs):
+        return [first, *(running.prepare(config, problem, user) for config in configs[1:])]
+    measured = first.examination.measured(first.state)
+    starts = {configs[0].train.seed: (first.state, first.initial_outputs)}
+    code = {obj.reference: obj.fingerprint for obj in user.objects.values()}
+    runs = [first]
+    for config in configs[1:]:
+        began_at = time.perf_counter()
+        if config.train.seed not in starts:
+            state = _start(first, config)
+            starts[config.train.seed] = state, first.examination.first_outputs(state)
+        state, outputs = starts[config.train.seed]
+        built = replace(first.built, learning_rate=float(config.optimizer.settings["learning_rate"]))
+        runs.append(
+            replace(
+                first,
+                trial=Trial.of(keeping.filled(config, built.settings), problem, code),
+                built=built,
+                plan=plan_of(config, problem, built, measured),
+                state=state.copy(),
+                initial_outputs=outputs,
+                build_seconds=time.perf_counter() - began_at,
+            )
+        )
+    return runs
+
+
+def _start(first: Run, config: Config) -> State:
+    """The state before the first step of a trial that differs from the first one in its seed."""
+    program = first.examination.program
+    with running.at_work(first):
+        model = network(config, first.problem, first.built.user).model
+        return replace(program, model=model).start()
+
+
+def train_stack(
+    runs: Sequence[Run],
+    recorders: Sequence[Recorder],
+    *,
+    stopping: Stopping | None = None,
+    stepped: Told | None = None,
+    width: int | None = None,
+) -> list[Outcome]:
+    """Trains runs of one stack key to the end of their plans; the outcome that `loop.train` gives for each, in order.
+
+    recorders: one a run; only `stepped` hears how far they are. width: the most that are trained together; 1 trains
+    each alone, and so does a single run where no width is given. A dense network has the same bits either way. One with
+    convolutions has the same bits at every other width, a run that is left by itself included. What cannot be stacked
+    is trained alone.
+    """
+    stopping, stepped, width = stopping or Stopping(), stepped or nobody, width or len(runs)
+    outcomes: list[Outcome] = []
+    for first in range(0, len(runs), width):
+        some = slice(first, first + width)
+        training = together(runs[some], recorders[some]) if width > 1 else None
+        if training is not None:
+            outcomes += training.train(stopping, stepped)
+        else:
+            alone = zip(runs[some], recorders[some], strict=True)
+            outcomes += [_train_alone(run, recorder, stopping) for run, recorder in alone]
+    return outcomes
+
+
+def together(runs: Sequence[Run], recorders: Sequence[Recorder]) -> StackTraining | None:
+    """The training of all these runs in one stack; None where they must go one at a time: a note then says why."""
+    alone, plan = runs[0].examination.program, runs[0].plan
+    if runs[0].plain or any(run.examination.program is not alone for run in runs):
+        return None
+    program = StackProgram(alone)
+    feed = StackFeed(runs[0].examination.feeds["train"], [run.plan.seed for run in runs])
+    batches = feed.epoch(plan.seed, 0, plan.batch_size)
+    try:
+        state = _joined(runs)
+        program.prepare(state, [next(batches)])
+    except Untraceable as reason:
+        alone.notes.append(f"not stacked: {str(reason).splitlines()[0][:200]}")
+        return None
+    examination = StackExamination(runs[0].examination, program)
+    return StackTraining(examination, [run.plan for run in runs], recorders, state)
+
+
+def _train_alone(run: Run, recorder: Recorder, stopping: Stopping) -> Outcome:
+    return loop.train(run.examination.program, run.examination, run.plan, recorder, run.state, stopping)
+
+
+def _joined(runs: Sequence[Run]) -> State:
+    states = [run.state for run in runs]
+    first = states[0]
+    join = lambda lists: [torch.cat(parts) for parts in zip(*lists, strict=True)]  # noqa: E731
+    return State(
+        torch.cat([state.weights for state in states]),
+        join([state.buffers for state in states]),
+        join([state.slots for state in states]),
+        torch.cat([state.alive for state in states]),
+        first.epoch,
+        first.step,
+    )
+
+
+def nobody(step: int, steps: int, alive: int) -> None:
+    """The listener of a training that nobody watches."""
