@@ -1,5 +1,6 @@
 """The arguments and flags of the commands that read runs: compare, plot, evaluate. Declared once, as in `options`."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,17 @@ from lossopt_cli.options import RESULT
 
 COMPARING = "Comparison"
 EVALUATION = "Evaluation"
+
+
+def _least_effect(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < math.inf:
+        raise typer.BadParameter(f"{text!r} is no least difference: a number from 0 on, in the metric's units")
+    return value
+
 
 Compared = Annotated[
     list[str] | None,
@@ -51,12 +63,24 @@ Baseline = Annotated[
 ]
 MinEffect = Annotated[
     float | None,
-    typer.Option("--min-effect", metavar="VALUE", help="smaller differences count as ties", rich_help_panel=COMPARING),
+    typer.Option(
+        "--min-effect",
+        metavar="VALUE",
+        help="smaller differences count as ties",
+        rich_help_panel=COMPARING,
+        parser=_least_effect,
+    ),
 ]
 WhichProblem = Annotated[
     str,
     typer.Option(
         "--problem", metavar="N", help="which of several problems: 1 is the newest, or all", rich_help_panel=COMPARING
+    ),
+]
+DrawnProblem = Annotated[
+    str,
+    typer.Option(
+        "--problem", metavar="N", help="which of several problems: 1 is the newest", rich_help_panel=COMPARING
     ),
 ]
 PlotKind = Annotated[

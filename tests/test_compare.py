@@ -139,6 +139,8 @@ def test_csv_of_recipes_has_full_precision(compare, clear):
     row = sheet(compare(clear, "--format", "csv")[1])[1]
     assert float(row["mean"]) == recipe["mean"]
     assert float(row["difference_to_best_ci_low"]) == recipe["difference_to_best"]["ci_low"]
+    assert recipe["rates"]
+    assert not [column for column, value in row.items() if column == "rates" or "{" in value]
 
 
 def test_trials_name_their_run_and_their_recipe(compare, clear):
@@ -197,8 +199,36 @@ def test_without_a_reference_the_newest_sweep_or_the_runs_beside_the_last(compar
     assert "adam" not in out
     assert "beside it" in err
     (tmp_path / "logs" / "new" / "sweep.yaml").write_text("{}")
-    assert compare()[2] == ""
+    assert compare()[2].splitlines() == ["the newest: logs/new"]
     assert compare("last")[1] == compare()[1]
+    assert compare("last")[2] == compare("logs/new")[2] == ""
+
+
+SWEPT = """seeds: [0, 1, 2, 3]
+arms:
+  - recipe: "cross_entropy+sgd"
+    rates: {rates}
+    chosen: {chosen}
+  - recipe: "cross_entropy+adam"
+    rates: {rates}
+    chosen: 0.01
+"""
+
+
+@pytest.mark.parametrize(
+    ("rates", "chosen", "told"),
+    [
+        ("[0.01]", "0.01", None),
+        ("[0.01, 0.1]", "0.01", "8 of 16 trials; lossopt sweep swept goes on"),
+        ("auto", "0.01", None),
+        ("auto", "null", "8 trials, and not every recipe has its learning rate yet; lossopt sweep swept goes on"),
+        ("{not what lossopt writes}", "0.01", None),
+    ],
+)
+def test_a_sweep_that_is_not_done_is_told(compare, tmp_path, rates, chosen, told):
+    make(tmp_path / "swept", seeds=4, rates=(0.01,))
+    (tmp_path / "swept" / "sweep.yaml").write_text(SWEPT.format(rates=rates, chosen=chosen))
+    assert compare("swept")[2].splitlines() == ([told] if told else [])
 
 
 def test_a_baseline_by_name_and_by_folder(compare, clear, tmp_path):
@@ -213,23 +243,29 @@ def test_a_baseline_by_name_and_by_folder(compare, clear, tmp_path):
     assert (code, "are the baseline" in err) == (2, True)
 
 
-FAILS = [
-    ("accuracy < 0.9", 0),
-    ("accuracy > 0.9", 3),
-    ("worst > 0.5 and recipes == 2", 3),
+FAILS = [  # of sgd, held to adam
+    ("accuracy < 0.8", 0),
+    ("accuracy < 0.9", 3),
+    ("worst > 0.5 and recipes == 1", 3),
     ("seeds < 4 or lost > 0", 0),
     ("not_tuned > 0", 0),
+    ("baseline < 0.9", 0),
     ("worse", 3),
-    ("accuracy < 0.9 or worse", 3),
+    ("accuracy > 0.9 or worse", 3),
 ]
 
 
 @pytest.mark.parametrize(("expression", "code"), FAILS)
-def test_fail_if(compare, clear, expression, code):
-    found, out, err = compare(clear, "--baseline", "adam", "--fail-if", expression)
+def test_fail_if_is_of_the_recipes_that_are_not_the_baseline(compare, clear, expression, code):
+    found, out, err = compare(clear, "--baseline", "adam", "--fail-if", expression, "-f", "json")
     assert found == code
-    assert out
-    assert ("--fail-if" in err) == (code == 3)
+    [check] = json.loads(out)["checks"]
+    assert (check["expression"], check["failed"]) == (expression, code == 3)
+    assert (f"--fail-if: {expression}: {check['reason']}" in err) == (code == 3)
+
+
+def test_without_fail_if_there_are_no_checks(compare, clear):
+    assert json.loads(compare(clear, "-f", "json")[1])["checks"] == []
 
 
 def test_worse_is_only_what_the_rule_calls_so(compare, clear, close):
@@ -240,6 +276,33 @@ def test_worse_is_only_what_the_rule_calls_so(compare, clear, close):
 
 
 @pytest.mark.parametrize(
+    ("first", "rates", "why"),
+    [(5, (0.01,), "0 seeds in common, 4 are needed"), (2, (0.01,), "3 seeds in common, 4 are needed"),
+     (0, (0.001, 0.01), "adam and adam (baseline) are not tuned")],
+)  # fmt: skip
+def test_a_check_that_cannot_be_decided_is_not_met(compare, tmp_path, first, rates, why):
+    """As much worse as can be, but nothing can be claimed."""
+    for rate in rates:
+        for seed in range(5):
+            values = {"learning_rate": rate, "steps": False}
+            made_run(tmp_path / "main" / f"{rate}-{seed}", seed=seed, test=0.973 - 0.001 / rate, **values)
+            made_run(tmp_path / "new" / f"{rate}-{seed}", seed=seed + first, test=0.493 - 0.001 / rate, **values)
+    code, out, err = compare("new", "--baseline", "main", "--fail-if", "worse")
+    assert code == 3
+    assert f"cannot be decided: adam and its baseline ({why})" in " ".join(err.split())
+    said = " ".join(out.split())
+    assert "as good" not in said
+    assert "nothing can be said of adam" in said
+    assert f"({why})" in said
+
+
+def test_a_baseline_alone_cannot_be_decided(compare, tmp_path):
+    make(tmp_path / "logs", {"adam": (0.9, 0.01)}, seeds=4)
+    code, _, err = compare("logs", "--baseline", "adam", "--fail-if", "worse")
+    assert (code, "cannot be decided: there is no recipe but the baseline" in err) == (3, True)
+
+
+@pytest.mark.parametrize(
     ("arguments", "what", "remedy"),
     [
         (["--fail-if", "accuracy ~ 3"], "cannot read 'accuracy ~ 3'", "'worse'"),
@@ -247,7 +310,10 @@ def test_worse_is_only_what_the_rule_calls_so(compare, clear, close):
         (["--fail-if", "worse"], "no baseline", "--baseline RECIPE_OR_FOLDER"),
         (["--columns", "wurst"], "no column is called 'wurst'", "did you mean worst?"),
         (["--sort", "wurst"], "no column is called 'wurst'", "did you mean worst?"),
-        (["--columns", ","], "no column", "recipe"),
+        (["--columns", ","], "no column", "--columns help"),
+        (["--columns", "lr,tets"], "no column is called 'tets'", "did you mean test"),
+        (["--min-effect", "x"], "'x' is no least difference", "a number from 0 on"),
+        (["--min-effect=-0.1"], "'-0.1' is no least difference", "a number from 0 on"),
         (["--metric", "acuracy"], "acuracy", "accuracy"),
         (["--metric", "rmse"], "rmse", "accuracy"),
         (["--baseline", "adma"], "adma", "adam"),
@@ -308,9 +374,16 @@ def test_running_and_broken_runs_are_named_and_the_rest_is_compared(compare, cle
     code, out, err = compare("logs")
     assert code == 0
     assert "adam is better than sgd" in out
-    assert re.search(r"left out: .*1 running.*1 unreadable \(logs/broken: .*\).*1 copy", err)
+    assert "left out: 1 running, 1 unreadable, 1 copy (same trial run twice: counted once)\n" in err
+    assert "\n  logs/a-running: running (last written " in err
+    assert re.search(r"\n  logs/broken: unreadable, result.json line 1.*\n", err)
     found = json.loads(compare("logs", "--format", "json")[1])
     assert sorted(item["kind"] for item in found["left_out"]) == ["copy", "running", "unreadable"]
+    warned = compare("logs", "-q")[2].splitlines()
+    assert warned[0].startswith("warning: left out: 1 running, 1 unreadable, 1 copy")
+    assert len(warned) == 1
+    for name in ("a-running", "broken"):
+        shutil.rmtree(tmp_path / "logs" / name)
     assert compare("logs", "-q")[2] == ""
 
 
@@ -340,6 +413,7 @@ def test_all_problems_side_by_side(compare, tmp_path):
     code, out, _ = compare("logs", "--problem", "all")
     assert code == 0
     assert "adam is best or tied on 2 of 2 problems." in out
+    assert max(map(len, out.splitlines())) <= 80
     assert "profile" in out
     found = json.loads(compare("logs", "--problem", "all", "--format", "json")[1])
     assert [row["recipe"] for row in found["across"]] == ["adam", "sgd"]

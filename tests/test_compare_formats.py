@@ -1,15 +1,16 @@
 """A comparison for a paper: LaTeX, Markdown, the paragraph of methods; several problems at once; what was left out."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_comparisons import comparison, four_tied, recipe
 
-from lossopt_cli.analysis import conditions, escapes, latex, methods, several
+from lossopt_cli.analysis import baselines, conditions, escapes, latex, methods, several
 from lossopt_cli.analysis.columns import column_named
 from lossopt_cli.analysis.tables import View
-from lossopt_cli.commands.comparison_checks import WORSE, values, worse_than_baseline
+from lossopt_cli.commands.comparison_checks import WORSE, observed, values
 from lossopt_cli.commands.left_out import left_out_lines
 from lossopt_cli.errors import UsageError
 from lossopt_cli.runs.records import LeftOut
@@ -121,6 +122,8 @@ def test_markdown_has_the_same_cells_and_marks():
                        "test data were not used", "180 images", "95 % t interval", "1 - 0.05/6", "1/(sqrt(2) 180)",
                        "No reported trial diverged", "lossopt 0.1.0, Keras 3.15.1 and PyTorch 2.11.0"]),
         (mixed(), ["sgd, best at the end of the tried learning rates, was not judged", "7 of 40 reported trials"]),
+        (comparison(recipe("adam", 0.01, 0.9, "open", n=1), recipe("sgd", 0.01, 0.8, "open", (0.1, None, None), n=1)),
+         ["on 180 images", "of one seed each, so that nothing is known of chance."]),
         (mixed(min_effect=0.01), ["the difference is at least 0.01"]),
         (comparison(recipe("adam", 0.01, 0.9, "tied", rates=(0.01,))), ["a recipe, that is", "was not tuned"]),
         (comparison(recipe("adam", 0.01, 0.9, "open", n=3), recipe("sgd", 0.01, 0.8, "open", (0.1, -1, 1), n=3)),
@@ -168,22 +171,25 @@ def test_the_table_of_several_problems_fits(width):
 
 def test_what_was_left_out_is_counted_and_named():
     found = [
-        LeftOut(Path("logs/a"), "running", "running"),
+        LeftOut(Path("logs/a"), "running", "running (last written 2 h ago)"),
         LeftOut(Path("logs/broken"), "unreadable", "result.json line 1"),
         LeftOut(Path("logs/old"), "unreadable", "no config.yaml"),
         *[LeftOut(Path(f"logs/c{place}"), "copy", "") for place in range(4)],
     ]
-    (line,) = left_out_lines(found)
-    assert line == (
-        "left out: 1 running (logs/a), 2 unreadable (logs/broken: result.json line 1; logs/old: no config.yaml), "
-        "4 copies (same trial run twice: counted once)"
-    )
+    assert left_out_lines(found) == [
+        "left out: 1 running, 2 unreadable, 4 copies (same trial run twice: counted once)",
+        "  logs/a: running (last written 2 h ago)",
+        "  logs/broken: unreadable, result.json line 1",
+        "  logs/old: unreadable, no config.yaml",
+    ]
     assert left_out_lines([]) == []
 
 
 def test_many_that_were_left_out_are_not_all_named():
     found = [LeftOut(Path(f"logs/{place}"), "unreadable", "no config.yaml") for place in range(20)]
-    assert "and 12 others" in left_out_lines(found)[0]
+    lines = left_out_lines(found)
+    assert len(lines) == 7
+    assert lines[-1] == "  and 15 others"
 
 
 @pytest.mark.parametrize("expression", ["worse", "accuracy < 0.9 or worse", " worse ", "worse and accuracy > 0.9"])
@@ -193,8 +199,8 @@ def test_a_word_is_a_condition_of_its_own(expression):
     assert not condition.holds({"worse": 0.0, "accuracy": 0.95})
 
 
-def test_what_is_not_known_is_no_claim_that_it_is_worse():
-    assert not conditions.parse("worse", words=[WORSE]).holds({"worse": None})
+def test_a_check_that_cannot_be_decided_is_not_met():
+    assert conditions.parse("worse", words=[WORSE]).holds({"worse": None})
 
 
 @pytest.mark.parametrize("expression", ["wrose", "worse < 1 and", "accuracy", "not worse", "worse worse", "worse()"])
@@ -221,19 +227,34 @@ def test_fail_if_speaks_of_the_best_that_can_be_judged():
     assert not any(isinstance(value, float) and math.isnan(value) for value in known.values())
 
 
-def test_worse_needs_a_claim_against_the_baseline():
-    from dataclasses import replace
+def held_to_the_best(made, *others):
+    base, *_ = made.recipes
+    others = [replace(one, difference_to_baseline=one.difference_to_best) for one in others]
+    return replace(made, recipes=(replace(base, is_baseline=True), *others))
 
-    made = mixed()
-    base, tied, worse, *_ = made.recipes
-    made = replace(
-        made,
-        recipes=(
-            replace(base, is_baseline=True),
-            replace(tied, difference_to_baseline=tied.difference_to_best),
-            replace(worse, difference_to_baseline=worse.difference_to_best),
-        ),
-    )
-    assert worse_than_baseline(made) == ["lion"]
+
+def test_worse_needs_a_claim_against_the_baseline():
+    _, tied, worse, *_ = mixed().recipes
+    made = held_to_the_best(mixed(), tied, worse)
+    assert [one.name for one in baselines.worse(made)] == ["lion"]
     assert values(made)[WORSE] == 1.0
-    assert values(replace(made, recipes=made.recipes[:2]))[WORSE] == 0.0
+    assert observed(made, [WORSE]) == "worse than the baseline: lion"
+    assert values(held_to_the_best(mixed(), tied))[WORSE] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "n", "why"),
+    [({}, 3, "3 seeds in common, 4 are needed"), ({"edge": "highest"}, 8, "lion is not tuned")],
+)
+def test_what_cannot_be_claimed_cannot_be_decided(changes, n, why):
+    few = recipe("lion", 0.01, 0.5, "open", (0.4, 0.3, 0.5), n=n, pair={"claimable": False, "different": False}, **changes)
+    made = held_to_the_best(mixed(), few)
+    assert values(made)[WORSE] is None
+    assert observed(made, [WORSE]) == f"cannot be decided: lion and its baseline ({why})"
+
+
+def test_fail_if_speaks_of_the_recipes_that_are_not_the_baseline():
+    _, tied, worse, *_ = mixed().recipes
+    known = values(held_to_the_best(mixed(), tied, worse))
+    assert (known["accuracy"], known["recipes"], known["tied"], known["baseline"]) == (0.97, 2, 1, 0.972)
+    assert known["worst"] == tied.worst

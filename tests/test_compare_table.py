@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from made_comparisons import comparison, four_tied, recipe
+from made_comparisons import INFINITE, comparison, four_tied, recipe
 
 from lossopt_cli.analysis import layout, wording
 from lossopt_cli.analysis.columns import COLUMNS, column_named, oriented
+from lossopt_cli.analysis.comparison import Interval
 from lossopt_cli.analysis.pair_table import pair_table
 from lossopt_cli.analysis.scale import scale_of
 from lossopt_cli.analysis.tables import View, table
@@ -168,6 +169,15 @@ def test_ticks_are_round_numbers_with_zero_among_them(low, high, width):
     assert len(scale.axis()) == width
 
 
+@pytest.mark.parametrize("high", [3e-6, 0.02, 0.05, 0.31, 2.6, 48.0, 166.0, 2.7e4])
+@pytest.mark.parametrize("width", [15, 22, 30, 44])
+@pytest.mark.parametrize("below", [0.0, 0.1, 1.0])
+def test_an_axis_has_two_numbers_at_least(high, width, below):
+    axis = scale_of([high / 2], [-below * high], [high], width).axis()
+    assert len(axis) == width
+    assert len(set(map(float, axis.split()))) > 1
+
+
 def test_sorted_rows_and_a_few_of_them():
     text = table(four_tied(), View(80, sort=column_named("worst", "--sort"), top=2))
     names = [line[4:].split()[0] for line in text.splitlines() if line.startswith(" =")]
@@ -188,7 +198,82 @@ def test_an_unknown_column_names_the_nearest_and_all():
         column_named("wurst", "--columns")
     fault = caught.value.faults[0]
     assert fault.remedy == "did you mean worst?"
-    assert all(column.name in fault.expected for column in COLUMNS)
+    assert "--columns help" in fault.expected
+
+
+SPELLED = {
+    "lr": "learning_rate", "test": "mean", "validation": "mean", "seeds": "n", "every seed": "every_seed",
+    "default": "at_default", "at its default": "at_default", "relapse": "relapse", "room": "room", "lr room": "room",
+    "worst seed": "worst", "Worst": "worst", "time-to-target-epochs": "time_to_target_epochs",
+    "safe": "safe_window_decades",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "name"), SPELLED.items())
+def test_a_column_answers_to_its_name_and_to_its_head(typed, name):
+    assert column_named(typed, "--columns").name == name
+
+
+def test_a_head_that_is_nearly_right_is_suggested():
+    with pytest.raises(UsageError) as caught:
+        column_named("tets", "--columns")
+    assert "test" in caught.value.faults[0].remedy
+
+
+BELOW = [
+    ({"to .90: until validation accuracy reaches it (the best recipe's median there less one sd)": True}, {}, ()),
+    ({"to .90: until validation accuracy reaches it;": True, "less one sd": False}, {"target_given": True}, ()),
+    ({"lr room: the lowest learning rate that fails": True, "to .90": False}, {}, ("room",)),
+    ({"relapse: how far": True, "lr room": False, "best of k": False}, {}, ("relapse",)),
+    ({"best of k trials": True, "relapse": False}, {}, ("best_of_k",)),
+    ({"a lost seed": False}, {}, ()),
+]
+
+
+@pytest.mark.parametrize(("told", "changes", "columns"), BELOW)
+def test_what_the_heads_do_not_explain_is_explained_below_where_it_is_shown(told, changes, columns):
+    columns = tuple(column_named(name, "") for name in ("recipe", *columns)) if columns else ()
+    below = " ".join(table(four_tied(**changes), View(160, columns)).split("\n\n")[-1].split())
+    assert {text: text in below for text in told} == told
+
+
+def test_what_a_lost_seed_counts_is_said_where_one_is_shown():
+    assert "a lost seed (diverged, or no better than guessing) counts with its score before training" in " ".join(
+        table(six(), View(80)).split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        ((4.0,) * 7 + (INFINITE,), "4 7/8"),
+        ((4.0,) * 3 + (5.0,) + (INFINITE,) * 4, ">5 4/8"),
+        ((4.0,) * 3 + (INFINITE,) * 5, "never 3/8"),
+        ((INFINITE,) * 8, "never 0/8"),
+    ],
+)
+def test_a_median_between_one_that_arrives_and_one_that_does_not_is_beyond_the_first(times, text):
+    reached = sum(time < INFINITE for time in times)
+    median = INFINITE if reached <= 4 else 4.0
+    found = recipe("sgd", 0.01, 0.9, "tied", times=times, reached=reached, time_to_target_epochs=median)
+    assert column_named("time_to_target_epochs", "").cell(comparison(found), found) == text
+
+
+def test_a_relapse_that_is_the_noise_of_the_batches_is_not_shown():
+    column = column_named("relapse", "")
+    assert [
+        column.cell(four_tied(), recipe("sgd", 0.01, 0.9, "tied", oscillates=known)) for known in (False, None)
+    ] == [
+        "4 %",
+        "",
+    ]
+
+
+def test_the_interval_of_a_share_ends_at_one():
+    wide = replace(recipe("adam", 0.01, 0.833, "open", n=2), mean=Interval(0.833, 0.41, 1.257, 2))
+    column = column_named("interval", "")
+    assert column.cell(comparison(wide), wide) == "0.410 to 1.000"
+    assert column.cell(comparison(wide, metric="cross_entropy"), wide) == "0.410 to 1.257"
 
 
 def test_what_differs_in_the_setting_is_a_column():
@@ -247,6 +332,9 @@ def test_pairs_have_the_better_first_and_fit(width):
     first = next(line for line in text.splitlines() if "momentum" in line)
     assert first.split()[:6] == ["adam", "momentum", "0.010", "-0.009", "to", "0.029"]
     assert "tie" in first
+    below = " ".join(text.split("\n\n")[1].split())
+    assert ("Holm p: the same" in below) is ("Holm" in text.split("\n\n")[0])
+    assert "differ: the interval, at the level of all pairs together, leaves out 0; tie: it does not" in below
 
 
 @pytest.mark.parametrize("low", [-1e-6, -0.01, 1e-6, 0.001])

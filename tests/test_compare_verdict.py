@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from made_comparisons import INFINITE, comparison, difference, four_tied, recipe
 
-from lossopt_cli.analysis.comparison import OtherMetric
+from lossopt_cli.analysis.comparison import Interval, OtherMetric
+from lossopt_cli.analysis.head import head
 from lossopt_cli.analysis.verdict import MOST, text, verdict
 
 TIED, WORSE = (0.01, -0.005, 0.025), (0.05, 0.02, 0.08)
+HALF = -1.0  # a time that one half of the seeds reaches
 
 
 def said(made, kind="ranking", folder="logs/ex"):
@@ -87,9 +89,32 @@ def test_the_range_of_differences_is_said_where_they_differ():
     assert "worse, by 0.020 to 0.070" in said(made)
 
 
-def test_equal_scores_are_not_ahead_of_each_other():
-    made = comparison(recipe("adam", 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.97, "tied", (0.0, -0.01, 0.01)))
-    assert said(made) == "A tie: adam and sgd score the same."
+def test_equal_means_are_no_sign_of_equal_recipes():
+    made = comparison(recipe("adam", 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.97, "tied", (0.0, -0.19, 0.18)))
+    assert said(made) == "A tie: no difference of adam and sgd is seen; it may be up to 0.190 either way."
+    few = comparison(recipe("adam", 0.01, 0.97, "open", n=3), recipe("sgd", 0.01, 0.97, "open", (0.0, -0.2, 0.2), n=3))
+    assert said(few).endswith("No difference of adam and sgd is seen; it may be up to 0.200 either way.")
+
+
+NARROW = (0.005, -0.002, 0.012)
+
+
+def test_a_difference_that_is_too_small_to_matter_is_equal_not_open():
+    sgd = recipe("sgd", 0.01, 0.965, "tied", NARROW, pair={"equal": True, "seeds_needed": None})
+    made = comparison(recipe("adam", 0.01, 0.97, "tied"), sgd, min_effect=0.02)
+    assert said(made) == "adam and sgd are equal within 0.02: adam is ahead of sgd by 0.005 (-0.002 to 0.012)."
+    assert said(made, "take") == "take adam, lr 0.01 (equal within 0.02)."
+    assert command(made, "take") is None
+    three = comparison(*made.recipes, recipe("lion", 0.01, 0.96, "tied", TIED), min_effect=0.02)
+    assert said(three).endswith("as good as adam. sgd is equal to adam within 0.02.")
+    assert said(three, "take").endswith("(tied); lion against adam would need about 45 seeds.")
+    assert "differences below 0.02 do not count" in head(made, 200)[-1]
+
+
+def test_a_claim_that_is_below_the_least_effect_is_not_laid_to_chance():
+    sure = recipe("sgd", 0.01, 0.965, "tied", (0.005, 0.002, 0.025), pair={"different": False})
+    made = comparison(recipe("adam", 0.01, 0.97, "tied"), sure, min_effect=0.02)
+    assert said(made) == "A tie: adam is ahead of sgd by 0.005, less than the 0.02 that was asked for."
 
 
 @pytest.mark.parametrize(
@@ -128,6 +153,19 @@ def test_with_one_rate_each_settings_are_compared_not_optimizers():
     )
     assert said(made).startswith("adam at 0.001 is better than sgd at 0.01 by 0.050")
     assert said(made).endswith("this compares two settings, not two optimizers.")
+
+
+def test_one_seed_tells_who_came_first_in_it():
+    def made(*times):
+        recipes = [
+            recipe(name, 0.01, 0.9, "open", (0.0, None, None) if place else (), n=1, time_to_target_epochs=time)
+            for place, (name, time) in enumerate(zip(("adam", "sgd", "lion"), times, strict=False))
+        ]
+        return said(comparison(*recipes), "faster")
+
+    assert made(3.0, 4.0) == "in this one seed adam got to 0.9 first (epoch 3); another may differ."
+    assert made(INFINITE, 4.0, 4.0) == "in this one seed sgd and lion got to 0.9 first (epoch 4); another may differ."
+    assert made(3.0, 3.0) == made(INFINITE, INFINITE) == ""
 
 
 @pytest.mark.parametrize(
@@ -214,6 +252,12 @@ def test_one_recipe_alone_has_nothing_to_be_compared_with():
     assert command(made) == "lossopt sweep logs/ex --opt sgd,momentum,rmsprop,adam --lr auto"
 
 
+def test_the_interval_of_a_share_ends_at_one():
+    wide = replace(recipe("adam", 0.01, 0.833, "open", n=2), mean=Interval(0.833, 0.41, 1.257, 2))
+    assert "(0.410 to 1.000)" in said(comparison(wide))
+    assert "(0.410 to 1.257)" in said(comparison(wide, metric="cross_entropy"))
+
+
 def test_what_cannot_be_ranked_says_why():
     made = four_tied(refused="trials with one seed began from different networks.")
     assert [s.text for s in verdict(made, "logs/ex")] == [
@@ -281,7 +325,7 @@ def test_all_lost():
 
 def test_a_lost_seed_of_a_recipe_that_is_judged_is_told():
     made = comparison(recipe("adam", 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.86, "tied", TIED, lost=1))
-    assert said(made, "lost") == "sgd lost 1 of 8 seeds: a lost seed counts with what it scored before training."
+    assert said(made, "lost") == "sgd lost 1 of 8 seeds."
 
 
 def test_another_metric_that_changes_the_order():
@@ -292,8 +336,12 @@ def test_another_metric_that_changes_the_order():
     made = comparison(
         recipe("adam", 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.96, "tied", TIED), other_metrics=tuple(other)
     )
-    assert said(made, "other_metric") == "by rmse sgd is best, not adam, and adam is worse than sgd."
-    assert command(made, "other_metric") == "lossopt compare logs/ex -m rmse"
+    asked = "by rmse sgd is best, not adam, and adam is worse than sgd"
+    assert said(made, "other_metric") == f"{asked}, at these learning rates."
+    assert command(made, "other_metric") is None  # -m rmse chooses rates of its own
+    one_rate = replace(made, protocol=replace(made.protocol, rates_per_recipe=(1, 1)))
+    assert said(one_rate, "other_metric") == f"{asked}."
+    assert command(one_rate, "other_metric") == "lossopt compare logs/ex -m rmse"
 
 
 def test_metrics_that_say_the_same_are_said_together():
@@ -301,14 +349,19 @@ def test_metrics_that_say_the_same_are_said_together():
     made = comparison(
         recipe("adam", 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.96, "tied", TIED), other_metrics=tuple(other)
     )
-    assert said(made, "other_metric") == "by macro_f1 and cross_entropy sgd is best, not adam."
+    assert said(made, "other_metric") == "by macro_f1 and cross_entropy sgd is best, not adam, at these learning rates."
+
+
+def reached(time):
+    """All seeds; half of them for HALF, none for INFINITE."""
+    return {"reached": {INFINITE: 0, HALF: 4}.get(time, 8), "time_to_target_epochs": INFINITE if time == HALF else time}
 
 
 def timed(*times, different=True):
     """adam and others with these medians of epochs to the target; adam is faster than all of them, or of none."""
     names = ("adam", "momentum", "rmsprop", "sgd")
     recipes = [
-        recipe(name, 0.01, 0.97 - place / 100, "tied", TIED if place else (), time_to_target_epochs=time)
+        recipe(name, 0.01, 0.97 - place / 100, "tied", TIED if place else (), **reached(time))
         for place, (name, time) in enumerate(zip(names, times, strict=False))
     ]
     pairs = tuple(difference("adam", name, (-0.4, -0.5, -0.3), different=different) for name in names[1:])
@@ -319,14 +372,24 @@ def timed(*times, different=True):
     ("made", "sentence"),
     [
         (timed(2.0, 3.0, 3.0, 4.0), "faster: adam reaches 0.9 in 2 epochs, the other three in 3 to 4."),
-        (timed(1.0, 3.0, 3.0, INFINITE), "faster: adam reaches 0.9 in 1 epoch, the other three in 3 or never."),
+        (
+            timed(1.0, 3.0, 3.0, INFINITE),
+            "faster: adam reaches 0.9 in 1 epoch, momentum and rmsprop in 3 and sgd never.",
+        ),
         (timed(1.0, INFINITE), "faster: adam reaches 0.9 in 1 epoch, momentum never."),
+        (
+            timed(1.0, 3.0, 5.0, HALF),
+            "faster: adam reaches 0.9 in 1 epoch, momentum and rmsprop in 3 to 5 and sgd in only 4 of 8 seeds.",
+        ),
         (timed(2.0, 3.0, different=False), "no one is faster for sure: 0.9 is reached in 2 to 3 epochs."),
         (timed(INFINITE, INFINITE, different=False), ""),
     ],
 )
 def test_who_is_faster(made, sentence):
     assert said(made, "faster") == sentence
+
+
+UNKNOWN = 0.24  # too few steps an epoch to tell
 
 
 def wild(*relapses):
@@ -341,7 +404,7 @@ def wild(*relapses):
                 TIED if place else (),
                 relapse=relapse,
                 worst_relapse=2 * relapse,
-                oscillates=relapse > 0.15,
+                oscillates=None if relapse == UNKNOWN else relapse > 0.15,
             )
             for place, (name, relapse) in enumerate(zip(names, relapses, strict=False))
         )
@@ -366,6 +429,15 @@ def wild(*relapses):
                 "adam by 4 %."
             ),
         ),
+        (
+            (0.02, 0.1),
+            (
+                "none oscillates as a rule: a loss climbs back by at most 10 % of its start, but by 20 % in the worst "
+                "seed of momentum."
+            ),
+        ),
+        ((UNKNOWN, UNKNOWN), ""),
+        ((0.02, UNKNOWN), ""),
         ((0.2, 0.3), "adam and momentum oscillate: their losses climb back by 20 to 30 % of their start."),
     ],
 )
@@ -392,19 +464,37 @@ def test_what_to_take_and_what_would_settle_the_rest():
     assert said(ranked(0, 2), "take") == "take adam, lr 0.01."
 
 
-def test_the_baseline():
-    made = ranked(1, 1)
-    base, tied, worse = made.recipes
-    made = replace(
-        made,
-        recipes=(
-            replace(base, is_baseline=True),
-            replace(tied, difference_to_baseline=difference("sgd", "adam", TIED)),
-            replace(
-                worse, difference_to_baseline=difference("adam", "momentum", (-0.05, -0.08, -0.02), different=True)
-            ),
+def against(base, *pairs):
+    """The recipes with these differences to the base."""
+    others = [
+        replace(recipe(pair.b if pair.b != base.name else pair.a, 0.01, 0.9, "tied", TIED), difference_to_baseline=pair)
+        for pair in pairs
+    ]
+    return comparison(replace(base, is_baseline=True), *others, min_effect=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        (difference("sgd", "adam", TIED), "sgd may be as good."),
+        (difference("sgd", "adam", (0.05, 0.02, 0.08)), "sgd is worse."),
+        (difference("adam", "sgd", (0.05, 0.02, 0.08)), "sgd is better."),
+        (difference("sgd", "adam", NARROW, equal=True), "sgd is equal within 0.02."),
+        (
+            difference("sgd", "adam", (0.5, None, None), n=0),
+            "nothing can be said of sgd (0 seeds in common, 4 are needed).",
         ),
-    )
+    ],
+)
+def test_the_baseline(pair, sentence):
+    made = against(recipe("adam", 0.01, 0.97, "best"), pair)
+    said_of_it = next(one.text for one in verdict(made, None) if "baseline" in one.text)
+    assert said_of_it == f"against the baseline, adam: {sentence}"
+
+
+def test_the_baseline_of_several():
+    worse, tied = difference("adam", "momentum", (-0.05, -0.08, -0.02), different=True), difference("sgd", "adam", TIED)
+    made = against(recipe("adam", 0.01, 0.97, "best"), worse, tied)
     assert "against the baseline, adam: momentum is worse; sgd may be as good." in said(made)
 
 

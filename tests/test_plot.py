@@ -94,7 +94,8 @@ def test_without_a_kind_it_is_curves_in_the_folder_and_what_is_left_out_is_named
     assert run(["plot", str(runs)]) == 0
     out, err = capsys.readouterr()
     assert out == f"{runs / 'curves.png'}\n"
-    assert f"left out: 1 running ({runs / 'going-on'}" in err
+    assert "left out: 1 running\n" in err
+    assert f"{runs / 'going-on'}: running (last written" in err
 
 
 def test_without_a_run_it_is_the_newest(tmp_path, capsys):
@@ -142,8 +143,9 @@ def test_several_problems_are_named_and_one_is_drawn(problems, tmp_path, capsys)
         (["--kind", "steps", "--by", "second"], ["steps cannot be drawn by second", "step or epoch"]),
         (["--kind", "curves", "--split", "test"], ["--split", "only --metric, --recipes, --problem"]),
         (["--kind", "curves", "--loss", "mse"], ["draws runs, not losses", "--recipes"]),
-        (["--kind", "losses"], ["from their formulas"]),
-        (["--loss", "mse"], ["from their formulas"]),
+        (["--kind", "losses"], ["from their formulas, not from the runs in", "lossopt plot --loss mse,huber"]),
+        (["--loss", "mse"], ["from their formulas", "lossopt plot --loss mse"]),
+        (["a.PNG"], ["a.PNG is a picture, not a run", "to draw into it: --out a.PNG"]),
         (["--metric", "auc"], ["no run recorded auc"]),
         (["--recipes", "admm"], ["no recipe 'admm'", "did you mean adam?"]),
         (["--problem", "2"], ["there is no problem '2'"]),
@@ -182,7 +184,6 @@ def test_bad_usage(arguments, told, capsys):
     ("change", "arguments", "told"),
     [
         ({"status": "running"}, [], ["no finished run", "1 running"]),
-        ({}, ["--kind", "confusion"], ["no predictions of the test data", "lossopt evaluate"]),
         ({}, ["--kind", "differences"], ["one recipe"]),
         ({"timing": "shared"}, ["--kind", "tradeoff"], ["seconds", "trained alone"]),
         ({"timing": "shared"}, ["--by", "second"], ["seconds", "--by epoch"]),
@@ -211,6 +212,77 @@ def test_a_table_that_is_not_whole_is_named(kind, table, text, told, tmp_path, c
     refused([str(folder), f"{table} cannot be read", told], capsys)
 
 
+CONFUSION = "--kind confusion"
+AGAIN = "lossopt train {}/config.yaml && lossopt evaluate last && lossopt plot last " + CONFUSION
+
+
+def remedy_of(capsys) -> str:
+    return capsys.readouterr().err.splitlines()[-1].strip()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rates", "seeds", "remedy"),
+    [
+        ("lr", 1, 1, "lossopt plot {} --kind curves"),
+        ("differences", 1, 1, "lossopt sweep {} --seeds 4"),
+        ("tradeoff", 1, 1, "lossopt plot {} --kind curves --by step"),
+        ("profile", 1, 1, "lossopt compare {} --problem all shows which there are"),
+        ("confusion", 1, 1, AGAIN.format("{}/adam-0.01-0")),
+        ("confusion", 3, 2, AGAIN.format("{}/adam-0.1-0")),  # the rate with the best validation, its first seed
+    ],
+)
+def test_what_is_told_to_type_is_of_the_same_runs(kind, rates, seeds, remedy, tmp_path, capsys):
+    folder = tmp_path / "my runs"
+    for optimizer, rate in [("sgd", 0.01), *(("adam", 0.01 * 10**place) for place in range(rates))]:
+        for seed in range(seeds):
+            made_run(
+                folder / f"{optimizer}-{rate:g}-{seed}",
+                optimizer=optimizer,
+                learning_rate=rate,
+                seed=seed,
+                test=0.9 + 0.02 * (optimizer == "adam") + 0.01 * (rate == 0.1),
+                change={"timing": "shared"},
+            )
+    assert run(["plot", str(folder), "--kind", kind]) == 2
+    assert remedy_of(capsys).replace("'", "") == remedy.format(folder)
+
+
+def test_what_is_told_to_type_keeps_the_problem(problems, capsys):
+    assert run(["plot", str(problems), "--kind", "lr", "--problem", "2"]) == 2
+    assert remedy_of(capsys) == f"lossopt plot {problems} --problem 2 --kind curves"
+
+
+def test_no_sweep_is_told_to_add_to_a_folder_of_several_problems(problems, capsys):
+    assert run(["plot", str(problems), "--kind", "differences"]) == 2
+    assert "lossopt sweep" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_run_with_a_model_is_to_be_evaluated_first(split, tmp_path, capsys):
+    folder = made_run(tmp_path / "a")
+    (folder / "labels.json").write_text("{}")
+    of = [] if split == "test" else ["--split", split]
+    assert run(["plot", str(folder), "--kind", "confusion", *of]) == 2
+    assert remedy_of(capsys) == " ".join(["lossopt evaluate", str(folder), *of])
+
+
+def test_of_several_runs_the_newest_with_a_model_is_told(tmp_path, capsys):
+    folders = [made_run(tmp_path / name, seed=seed) for seed, name in enumerate("abc")]
+    for folder in folders[:2]:
+        (folder / "labels.json").write_text("{}")
+    assert run(["plot", str(tmp_path), "--kind", "confusion"]) == 2
+    assert remedy_of(capsys) == f"lossopt plot {folders[1]} --kind confusion"
+
+
+def test_numbers_are_not_to_be_evaluated_for_it(tmp_path, capsys):
+    for seed in range(2):
+        made_run(tmp_path / f"{seed}", seed=seed, change={"task": "regression"})
+    assert run(["plot", str(tmp_path), "--kind", "confusion"]) == 2
+    err = capsys.readouterr().err
+    assert "these runs predict numbers: nothing is confused" in err
+    assert "lossopt" not in err
+
+
 def test_an_empty_folder_has_nothing_to_draw(tmp_path, capsys):
     assert run(["plot", str(tmp_path)]) == 2
     refused([f"no runs in {tmp_path}", "lossopt train"], capsys)
@@ -218,7 +290,10 @@ def test_an_empty_folder_has_nothing_to_draw(tmp_path, capsys):
 
 def test_help_names_every_kind_and_every_kind_its_own_line(capsys):
     assert run(["plot", "--help"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert "which of several problems: 1 is the newest" in " ".join(out.split())
+    assert "or all" not in " ".join(out.split())  # which compare takes: a picture is of one, or of all that there are
     assert [kind for kind in KINDS if not any(line[:1] == [kind] for line in lines)] == []
 
 

@@ -5,13 +5,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from lossopt_cli.analysis.figures import canvas
 from lossopt_cli.analysis.figures.confusion import confusion
 from lossopt_cli.analysis.figures.differences import differences
 from lossopt_cli.analysis.figures.looks import COLOURS, SHOWN, looks
 from lossopt_cli.analysis.figures.losses import broken, losses, shapes_of, shared_axis
-from lossopt_cli.analysis.figures.picture import Chart, Line, Look, Panel
+from lossopt_cli.analysis.figures.names import in_lines
+from lossopt_cli.analysis.figures.picture import Chart, Grid, Line, Look, Panel
 from lossopt_cli.analysis.figures.rates import rates
 from lossopt_cli.analysis.figures.selection import selected
+from lossopt_cli.analysis.figures.style import STYLES
 from lossopt_cli.analysis.figures.terminal import as_text
 from lossopt_cli.console import ascii_twin
 from lossopt_cli.errors import UsageError
@@ -90,6 +93,53 @@ def test_a_steep_loss_does_not_flatten_the_others():
     value, slope = losses(shapes_of([("mse", {}), ("mae", {})], "error")).panels
     assert value.y_limits[1] < 6.0 < value.lines[0].y.max()
     assert slope.y_limits[1] < 4.0 < slope.lines[0].y.max()
+
+
+# Matrices with long names.
+
+
+@pytest.mark.parametrize(
+    ("name", "room", "lines"),
+    [
+        ("adam", 8, "adam"),
+        ("sgd:momentum=0.9:weight_decay=0.01", 20, "sgd:momentum=0.9:\nweight_decay=0.01"),
+        ("sgd:momentum=0.9:weight_decay=0.01", 13, "sgd:\nmomentum=0.9:\nweight_decay=\n0.01"),
+        ("adam\nmodel mlp", 9, "adam\nmodel mlp"),
+        ("T-shirt/top", 8, "T-shirt/\ntop"),
+        ("abcdefgh", 3, "abc\ndef\ngh"),
+        ("ab", 0, "a\nb"),
+    ],
+)
+def test_a_long_name_is_broken_between_its_settings_then_its_words(name, room, lines):
+    assert in_lines(name, room) == lines
+
+
+LONG = "sgd:momentum=0.9:weight_decay=0.01:nesterov=true"
+NAMES = [
+    (("cross_entropy",), ("adam", LONG, "momentum")),
+    (("cross_entropy",), tuple(f"{LONG}{place}" for place in range(8))),
+    ((f"huber:delta=0.5:{LONG}", "mse"), ("adam", "sgd")),
+    (tuple(f"class {place}" for place in range(40)), tuple(f"class {place}" for place in range(40))),
+]
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+@pytest.mark.parametrize(("rows", "columns"), NAMES, ids=["a row", "eight long", "long rows", "forty"])
+def test_the_names_of_a_matrix_are_whole_and_lie_over_nothing(rows, columns, style, tmp_path, monkeypatch):
+    values = np.linspace(0.8, 0.9, len(rows) * len(columns)).reshape(len(rows), len(columns))
+    texts = tuple(tuple("0.900\ntied" for _ in columns) for _ in rows)
+    grid = Grid("Title", "first line\nsecond line", rows, columns, "loss", "optimizer", values, texts, "accuracy")
+    figures = []
+    monkeypatch.setattr(canvas, "save", lambda figure, file, style: figures.append(figure))
+    canvas.draw(grid, tmp_path / "a.png", style)
+    [figure] = figures
+    figure.draw_without_rendering()  # warns, and so fails here, where the names leave no room for the cells
+    axis, whole = figure.axes[0], figure.bbox
+    drawn = axis.get_tightbbox()
+    assert whole.x0 <= drawn.x0 < drawn.x1 <= whole.x1
+    assert whole.y0 <= drawn.y0
+    assert drawn.y1 < min(text.get_window_extent().y0 for text in figure.texts)
+    assert axis.get_window_extent().width > 0.3 * whole.width
 
 
 # In a terminal.

@@ -277,6 +277,7 @@ def test_a_cell_is_the_mean_of_its_recipe():
         recipe("mse + sgd", 0.01, 0.1, "lost", (0.8, 0.7, 0.9), loss="mse", optimizer="sgd", lost=8),
     )
     grid = heatmap(selected(found))
+    assert grid.framed == ((0, 0),)
     assert (grid.rows, grid.columns) == (("cross_entropy", "mse"), ("adam", "sgd"))
     np.testing.assert_allclose(grid.values, [[0.97, 0.95], [0.96, np.nan]])
     assert grid.texts == (("0.970\nbest", "0.950\n1/8 lost"), ("0.960\nnot tuned", "0.100\n8/8 lost"))
@@ -284,7 +285,40 @@ def test_a_cell_is_the_mean_of_its_recipe():
 
 def test_without_enough_seeds_a_heatmap_says_nothing_of_standing():
     few = comparison(recipe("adam", 0.01, 0.97, "best", n=3), recipe("sgd", 0.1, 0.95, "tied", (0.02, -0.1, 0.1), n=3))
-    assert heatmap(selected(few)).texts == (("0.970", "0.950"),)
+    grid = heatmap(selected(few))
+    assert grid.texts == (("0.970", "0.950"),)
+    assert grid.framed == ()
+    assert "too few seeds to say which may be as good" in grid.caption
+
+
+def test_who_ties_with_the_best_is_framed_and_who_cannot_be_judged_is_not():
+    found = comparison(
+        recipe("adam", 0.01, 0.97, "tied"),
+        recipe("sgd", 0.1, 0.96, "tied", (0.01, -0.01, 0.03)),
+        recipe("lion", 0.1, 0.96, "open", (0.01, None, None), n=1),
+    )
+    grid = heatmap(selected(found))
+    assert grid.framed == ((0, 0), (0, 1))
+    assert grid.texts == (("0.970\ntied", "0.960\ntied", "0.960\ntoo few seeds"),)
+    assert "framed: the best, and what may be as good" in grid.caption
+
+
+@pytest.mark.parametrize(
+    ("changes", "n", "means", "limits", "said"),
+    [
+        ({}, 8, (0.97, 0.90), (0.90, 0.97), ""),
+        ({}, 8, (0.970, 0.968), (0.964, 0.970), "the width of a 95 % interval"),  # of 0.003 to both sides
+        ({"standard_error": 0.02}, 1, (0.970, 0.968), (0.89, 0.97), "4 standard errors of one run"),
+        ({"standard_error": 5.4, "higher": False}, 1, (50.28, 50.80), (50.28, 71.88), "4 standard errors of one run"),
+        ({"standard_error": None}, 1, (0.970, 0.968), (0.968, 0.970), ""),
+    ],
+)
+def test_chance_is_not_painted_as_a_difference(changes, n, means, limits, said):
+    recipes = [recipe(name, 0.01, mean, "tied", n=n) for name, mean in zip(("adam", "sgd"), means, strict=True)]
+    grid = heatmap(selected(comparison(*recipes, **changes)))
+    assert grid.limits == pytest.approx(limits)
+    assert ("the colours reach as far as" in grid.caption) == bool(said)
+    assert said in grid.caption
 
 
 @pytest.mark.parametrize(("higher", "colours"), [(True, "light_is_much"), (False, "light_is_little")])
@@ -364,10 +398,10 @@ def test_confusion_is_coloured_by_the_share_of_the_true_class():
     assert grid.caption == "a run\n12 of 15 examples right; one run, no band"
 
 
-def test_numbers_are_not_confused(tmp_path):
-    (tmp_path / "evaluation-test.json").write_text('{"largest_errors": []}')
-    with pytest.raises(UsageError, match="predicts numbers"):
-        read_evaluation(tmp_path, "test")
+def test_an_evaluation_without_classes_is_not_confused(tmp_path):
+    (tmp_path / "evaluation-test.json").write_text('{"metrics": {}}')
+    with pytest.raises(UsageError, match="gives no classes"):
+        read_evaluation(Record(tmp_path, {}), "test")
 
 
 # Words that every picture has.

@@ -50,7 +50,18 @@ def test_the_rate_is_chosen_on_validation_when_test_would_choose_another(tmp_pat
 def test_of_equal_rates_the_smaller_is_chosen(tmp_path: Path):
     for rate in (0.001, 0.1, 0.01):
         make(tmp_path, f"sgd-{rate}", optimizer="sgd", learning_rate=rate)
+    comparison = only(tmp_path)
+    assert comparison.recipes[0].learning_rate == 0.001
+    assert comparison.warnings == (
+        "sgd: 0.001, 0.01 and 0.1 are equal on validation; the lowest learning rate was taken",
+    )
+
+
+def test_rates_that_differ_by_rounding_alone_are_equal(tmp_path: Path):
+    for rate, chance in ((0.001, 0.0), (0.01, 2e-16), (0.1, -0.1)):
+        made_run(tmp_path / f"{rate}", optimizer="sgd", learning_rate=rate, validation=0.9 + chance)
     assert only(tmp_path).recipes[0].learning_rate == 0.001
+    assert len(only(tmp_path).warnings) == 1
 
 
 def test_other_metrics_choose_their_own_rate_on_validation(tmp_path: Path):

@@ -77,13 +77,14 @@ def start_with(folder: Path, outputs: list) -> None:
 MAY_DIFFER = {
     "another setting": {"epochs": 9},
     "another seed": {"seed": 1},
+    "another head": {"change": {"head_units": 1}},
     "rounding of another device": {"change": {"initial_outputs": [[0.0, 0.2, 0.3 + 1e-5]], "device": "cuda"}},
 }
 
 
 @pytest.mark.parametrize("other", MAY_DIFFER.values(), ids=MAY_DIFFER)
 def test_starts_may_differ_between(tmp_path: Path, other: dict):
-    made_run(tmp_path / "a")
+    made_run(tmp_path / "a", change={"head_units": 10})
     change = {"initial_outputs": [[0.5, 0.2, 0.3]], **other.get("change", {})}
     made_run(tmp_path / "b", **{"optimizer": "sgd", **other, "change": change})
     assert only(tmp_path).refused is None
@@ -172,6 +173,17 @@ def test_seeds_that_agree_do_not_make_a_claim_of_less_than_an_image(tmp_path: Pa
     assert (by_entropy.counts, by_entropy.pairs[0].different) == (False, True)
 
 
+@pytest.mark.parametrize(("gap", "different"), [(5e-8, False), (1e-5, True)])
+def test_differences_of_rounding_size_are_not_claimed(tmp_path: Path, gap: float, different: bool):
+    """Of a metric that counts no examples; without a floor four seeds that agree make any difference certain."""
+    for seed in range(4):
+        made_run(tmp_path / f"a{seed}", seed=seed, tested={"cross_entropy": 0.5})
+        made_run(tmp_path / f"b{seed}", seed=seed, tested={"cross_entropy": 0.5 + gap}, optimizer="sgd")
+    assert only(tmp_path, metric="cross_entropy").pairs[0].different is different
+    [entropy] = [other for other in only(tmp_path).other_metrics if other.metric == "cross_entropy"]
+    assert entropy.changes is different
+
+
 @pytest.mark.parametrize(("seeds", "claimable"), [(1, False), (3, False), (4, True)])
 def test_with_fewer_than_four_common_seeds_nothing_is_claimed(tmp_path: Path, seeds: int, claimable: bool):
     make(tmp_path, "adam", 0.95, seeds)
@@ -208,6 +220,17 @@ def test_a_difference_below_the_least_effect_is_not_claimed(tmp_path: Path, leas
     make(tmp_path, "sgd", 0.90, optimizer="sgd")
     comparison = only(tmp_path, min_effect=least)
     assert (comparison.pairs[0].different, comparison.min_effect) == (different, least)
+
+
+@pytest.mark.parametrize(("least", "equal"), [(None, False), (0.02, False), (0.06, True)])
+def test_what_lies_within_the_least_effect_is_equal_and_needs_no_seeds(tmp_path: Path, least, equal):
+    """0.01 +- 0.01: two runs are apart by 0 and 0.02 in turn, the interval at t(0.975, 5) reaches to about 0.021."""
+    for seed in range(6):
+        made_run(tmp_path / f"a{seed}", seed=seed, test=0.95)
+        made_run(tmp_path / f"b{seed}", optimizer="sgd", seed=seed, test=0.93 + 0.02 * (seed % 2))
+    [pair] = only(tmp_path, min_effect=least).pairs
+    assert (pair.equal, pair.seeds_needed is None) == (equal, equal)
+    assert not pair.different
 
 
 def test_splits_that_vary_widen_the_intervals(tmp_path: Path):
@@ -274,6 +297,14 @@ def test_other_metrics_do_not_judge_what_is_lost(tmp_path: Path):
     make(tmp_path, "sgd", 0.95, optimizer="sgd", learned=False)
     for other in only(tmp_path).other_metrics:
         assert (other.best, other.worse, other.changes) == ("adam", (), False)
+
+
+@pytest.mark.parametrize(("steps", "oscillates"), [(10, None), (40, True)])
+def test_nothing_is_said_of_oscillation_where_an_epoch_has_few_steps(tmp_path: Path, steps: int, oscillates: bool):
+    curve = {"relapse": 0.24, "area": 0.5, "steps_per_epoch": steps, "split": "validation"}
+    made_run(tmp_path / "a", change={"curve": curve})
+    [recipe] = only(tmp_path).recipes
+    assert (recipe.relapse, recipe.oscillates) == (0.24, oscillates)
 
 
 RELAPSES = [((0.1, 0.2, 0.3, None), 0.2, 0.3, True), ((0.01, 0.02, 0.03, 0.9), 0.02, 0.03, False)]

@@ -1,7 +1,9 @@
 """Runs as compare sees them: read from result.json alone, each once, with a reason where that cannot be."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from made_runs import made_run
 from lossopt_cli.runs.records import NEEDED, read_records
 
 NOT_FINISHED = [
-    ("running", None, "running"),
+    ("running", None, "running (last written 0 s ago)"),
     ("interrupted", "interrupted after step 12 of 200", "interrupted after step 12 of 200"),
     ("failed", "the loss of losses.py raised ValueError\nat step 1", "the loss of losses.py raised ValueError"),
 ]
@@ -78,6 +80,17 @@ def test_runs_that_are_not_finished_are_left_out(tmp_path: Path, status: str, re
     records, [left_out] = read_records([tmp_path])
     assert records == []
     assert (left_out.folder, left_out.kind, left_out.reason) == (folder, status, said)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(7.0, "7 s ago"), (119.0, "1 min ago"), (7300.0, "2 h ago"), (180_000.0, "2 days ago")]
+)
+def test_a_run_that_was_killed_is_told_by_when_it_was_last_written(tmp_path: Path, seconds: float, said: str):
+    folder = made_run(tmp_path / "run", status="running")
+    for file in folder.iterdir():
+        os.utime(file, (time.time() - seconds - (file.suffix == ".json"),) * 2)
+    _, [left_out] = read_records([tmp_path])
+    assert left_out.reason == f"running (last written {said})"
 
 
 @pytest.mark.parametrize(("text", "reason"), HALF_WRITTEN)

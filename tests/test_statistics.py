@@ -46,6 +46,29 @@ def test_a_paired_interval_is_that_of_the_paired_t_test() -> None:
     assert (mean, low, high) == pytest.approx((np.mean(a - b), *expected), rel=1e-10)
 
 
+@pytest.mark.parametrize("values", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_the_p_of_a_pair_is_scipys_and_agrees_with_its_interval(values: list[float]) -> None:
+    p = statistics.paired_p(values)
+    assert p == pytest.approx(stats.ttest_1samp(values, 0.0).pvalue, rel=1e-9)
+    for within in (1e-6, -1e-6):
+        _, low, high = statistics.paired_interval(values, 1.0 - p - within)
+        assert (low > 0.0 or high < 0.0) is (within > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "floor", "p"),
+    [([0.1], 0.0, None), ([], 0.0, None), ([0.1, math.nan], 0.0, None), ([0.0] * 4, 0.0, 1.0), ([0.5] * 4, 0.0, 0.0)],
+)
+def test_the_p_of_a_pair_at_its_edges(values: list[float], floor: float, p: float | None) -> None:
+    assert statistics.paired_p(values, floor) == p
+
+
+def test_the_p_of_a_pair_has_the_floor_and_the_split_correction() -> None:
+    """t = 0.5 / (1 sqrt(1/4 + 1/7)) with 3 degrees of freedom."""
+    expected = 2.0 * stats.t.sf(0.5 / math.sqrt(1 / 4 + 1 / 7), 3)
+    assert statistics.paired_p([0.5] * 4, floor=1.0, test_over_train=1 / 7) == pytest.approx(expected)
+
+
 def test_the_resampled_interval_by_hand() -> None:
     """s^2 = 1/3 of (1 + 0 + 1), J = 3 splits, t(0.975, 2) = 4.302653; s sqrt(1/3 + 1/7) instead of s sqrt(1/3)."""
     interval = statistics.resampled_interval([1.0, 2.0, 3.0], 1 / 7)
@@ -286,3 +309,11 @@ def test_mean_median_and_middle_of_the_rules() -> None:
     assert statistics.t_interval(values).value == pytest.approx(0.859375)
     assert np.median(values) == pytest.approx(0.9225)
     assert statistics.interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("scores", "floor"),
+    [([0.5, -8.0], 2.0**-20), ([math.inf, math.nan, 2.0], 2.0**-22), ([], 0.0), ([math.inf], 0.0)],
+)
+def test_what_float32_rounds_away_is_the_least_deviation(scores: list, floor: float) -> None:
+    assert statistics.rounding_floor(scores) == floor

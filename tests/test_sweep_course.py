@@ -18,7 +18,7 @@ from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.folder import SweepFolder
 from lossopt_cli.sweeps.ranges import Rates
 from lossopt_cli.sweeps.rates import grid_around, scale_of
-from lossopt_cli.sweeps.shares import LARGEST, Ended, shares_of
+from lossopt_cli.sweeps.shares import Ended, shares_of
 from lossopt_cli.sweeps.source import source_of
 from lossopt_cli.sweeps.sweep_file import SweepFile, read_sweep, write_sweep
 
@@ -226,10 +226,10 @@ def test_without_validation_data_no_rate_can_be_chosen():
     assert candidates_of([replace(arm, rates=Rates((0.1,))) for arm in arms], Wishes(SEEDS), PROBLEMS)
 
 
-def grid_of(course: Course) -> list[Cell]:
+def grid_of(course: Course, width: int = 64) -> list[Cell]:
     """The cells that the course asks for once the widths are measured."""
     measured = course.begin()
-    return [cell for one in measured for cell in course.heard(Ended(one, "done", False, None, None, 0.0, 8))]
+    return [cell for one in measured for cell in course.heard(Ended(one, "done", False, None, None, 0.0, width))]
 
 
 def test_shares_hold_one_kind_and_are_spread_over_the_workers(tmp_path):
@@ -240,8 +240,9 @@ def test_shares_hold_one_kind_and_are_spread_over_the_workers(tmp_path):
         {"cross_entropy+sgd"}, {"cross_entropy+sgd"}, {"cross_entropy+adam"}, {"cross_entropy+adam"},
     ]  # fmt: skip
     assert [len(share.cells) for share in shares_of(cells[:5], workers=2)] == [5]
-    many = grid_of(course_of(tmp_path, rates=["1e-4..1e-1"], wishes=Wishes(range(100))))
-    assert max(len(share.cells) for share in shares_of(many, workers=1)) <= LARGEST
+    assert [len(share.cells) for share in shares_of(cells[:28], workers=1)] == [28]
+    narrow = grid_of(course_of(tmp_path, rates=["1e-4..1e-1"]), width=1)
+    assert [len(share.cells) for share in shares_of(narrow, workers=1)] == [7, 7, 7, 7]
 
 
 def test_sweep_yaml_keeps_what_is_known(tmp_path):

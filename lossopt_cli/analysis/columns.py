@@ -1,7 +1,6 @@
 """The columns that the table of a comparison can have: a literal table, in the order in which they stand."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +79,11 @@ def highest_rate_tried(recipe: RecipeResult) -> float | None:
 def at_default(recipe: RecipeResult) -> float | None:
     """The mean at the default rate; nothing beside the mean where that is the only rate."""
     return recipe.at_default if len(rates_tried(recipe)) > 1 else None
+
+
+def relapse(recipe: RecipeResult) -> float | None:
+    """Nothing where it would be the noise of the batches."""
+    return None if recipe.oscillates is None else recipe.relapse
 
 
 def room(comparison: Comparison, recipe: RecipeResult) -> str:
@@ -212,7 +216,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("time_to_target_steps", ("to {target}", "steps"), steps, steps_key, 0, "median"),
     Column("room", ("lr", "room"), room, lambda c, r: -(r.room or math.inf), 5, "lowest lr that fails / this one"),
     Column("at_default", ("at its", "default"), *metric_value(at_default), 6, "mean at the default rate"),
-    Column("relapse", ("re-", "lapse"), *number(lambda r: None if r.oscillates is None else r.relapse, wording.percent), 8, "how far the loss rises"),
+    Column("relapse", ("re-", "lapse"), *number(relapse, wording.percent), 8, "how far the loss climbs back"),
     Column("best_of_k", ("best of {k}", "trials"), best_of, best_of_key, 9, "expected best of so many of its trials"),
     Column("area", ("", "area"), *metric_value(lambda r: r.area), 10, "mean height of the validation curve"),
     Column("sensitivity", ("sensi-", "tivity"), *number(lambda r: r.sensitivity, "{:.3g}".format), 0,
@@ -224,15 +228,17 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def column_named(name: str, where: str) -> Column:
-    """The column of that name or that head (`lr`, `test`, `worst seed`), or the only one that begins so. UsageError with
-    the nearest where there is none."""
+    """The column of that name or that head (`lr`, `test`, `worst seed`), or the only one that begins so. UsageError
+    with the nearest where there is none."""
     found = _spellings()
     wanted = plain(name)
-    begun = [found[wanted]] if wanted in found else [column for known, column in found.items() if known.startswith(wanted)]
+    begun = (
+        [found[wanted]] if wanted in found else [column for known, column in found.items() if known.startswith(wanted)]
+    )
     begun = list(dict.fromkeys(begun)) if wanted else []
     if len(begun) == 1:
         return begun[0]
-    near = [column.name for column in begun] or nearest(wanted, found)
+    near = [column.name for column in begun] or [_written(known, found[known]) for known in nearest(wanted, found)]
     raise UsageError(
         Fault(
             f"no column is called {name!r}",
@@ -244,16 +250,20 @@ def column_named(name: str, where: str) -> Column:
 
 
 def _spellings() -> dict[str, Column]:
-    """Columns by their names, then by their heads and by each line of these that only one has."""
+    """Columns by their names, then by their heads, then by the last lines of these; a split is the head of the mean."""
     found = {plain(column.name): column for column in COLUMNS}
-    heads = [(plain("".join(column.head)), column) for column in COLUMNS]
-    lines = [(plain(line), column) for column in COLUMNS for line in column.head]
-    counts = Counter(line for line, _ in lines)
-    for head, column in [*heads, *((line, column) for line, column in lines if counts[line] == 1)]:
-        if head and "{" not in head:
-            found.setdefault(head, column)
+    for lines in (slice(0, 2), slice(1, 2)):
+        for column in COLUMNS:
+            head = plain("".join(column.head[lines]))
+            if head and "{" not in head:
+                found.setdefault(head, column)
     mean = found["mean"]
-    return {**{split: mean for split in SPLITS_BY_WORTH}, **found}
+    return {**dict.fromkeys(SPLITS_BY_WORTH, mean), **found}
+
+
+def _written(known: str, column: Column) -> str:
+    """A spelling as a person writes it."""
+    return column.name if known == plain(column.name) else known
 
 
 def setting_columns(comparison: Comparison) -> tuple[Column, ...]:

@@ -64,7 +64,9 @@ class Arm:
 class Difference:
     """Of two recipes, paired by seed (rule 8). n: their common seeds; low and high at 1 - 0.05/m for the m pairs of
     all recipes compared, None below two common seeds. different: claimed. claimable: four common seeds and both tuned.
-    seeds_needed: to tell them apart with power 0.8 at that level; None where that is not known."""
+    seeds_needed: to tell them apart with power 0.8 at that level; None where that is not known. equal: claimable, with
+    the whole interval within the least effect that was asked for. p_t: of the paired t test, two-sided, with the same
+    floor and split correction as the interval; it says the same and does not decide."""
 
     a: str
     b: str
@@ -80,6 +82,8 @@ class Difference:
     p_holm: float | None
     probability_of_improvement: float | None
     seeds_needed: int | None
+    equal: bool = False
+    p_t: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,10 @@ class RecipeResult:
     recipes, by config key. arms: every rate tried for the report; tuning: the arms with seeds of their own that the
     rate was chosen by (empty where `arms` served for both). chosen: the place of the chosen rate in `arms`. edge: why
     it is not tuned. room: smallest lost rate above the chosen one over the chosen one. relapse: median over
-    seeds that are not lost, worst_relapse their largest; oscillates: None where that cannot be told. at_default: mean at the optimizer's default rate.
-    time_to_target_epochs: the median, lost trials as infinity. seconds: mean training seconds, None where rule 10
-    forbids. best_of_k: expected best of k of all trials, by k. area: of the arm's areas their mean; None where they are
-    of another metric than the compared one.
+    seeds that are not lost, worst_relapse their largest; oscillates: None where that cannot be told. at_default: mean
+    at the optimizer's default rate. time_to_target_epochs: the median, lost trials as infinity. seconds: mean
+    training seconds, None where rule 10 forbids. best_of_k: expected best of k of all trials, by k. area: of the arm's
+    areas their mean; None where they are of another metric than the compared one.
 
     standing: best where another is worse, tied or worse by rule 8; open: tuned and not lost, but with fewer than four
     seeds in common with the best, so that nothing is said of it (of the best itself: with any other).

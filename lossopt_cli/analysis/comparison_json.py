@@ -6,14 +6,15 @@ Of all:     schema_version, problem (its hash, as in result.json), data, task, s
             anything can be claimed), refused (why nothing is ranked), baseline, min_effect, protocol, folders
 recipes:    the best first. mean, ci_low, ci_high: over seeds at 95 %. worst: of the seeds. lost: how many of the n.
             standing: best, tied, worse, open (too few seeds in common with the best to judge), not_tuned or lost.
-            rank: 1 + how many are claimed to be better. edge: why it is not tuned. difference_to_best, difference_to_baseline: a pair, see below. time_to_target_*: the median, null
-            for never; reached: how many of the n. room: lowest rate that failed over the chosen one. sensitivity,
-            safe_window_decades, best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at
-            the default rate. relapse: how far the loss climbs back, over its start;
-            oscillates: null where it cannot be told (below 32 steps an epoch). tuned: settings chosen as the rate
-            was. rates: every rate that was tried with them
+            rank: 1 + how many are claimed to be better. edge: why it is not tuned. difference_to_best,
+            difference_to_baseline: a pair, see below. time_to_target_*: the median, null for never; reached: how
+            many of the n. room: lowest rate that failed over the chosen one. sensitivity, safe_window_decades,
+            best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at the default rate.
+            relapse: how far the loss climbs back, over its start; oscillates: null where it cannot be told (below 32 steps an
+            epoch). tuned: settings chosen as the rate was. rates: every rate that was tried with them
 pairs:      every two recipes. difference: positive where a is better, with its interval at `confidence`; different:
-            claimed (rule 8); claimable: four common seeds and both tuned. p_*: beside it, they never decide
+            claimed (rule 8); claimable: four common seeds and both tuned; equal: the whole interval is within
+            min_effect. p_t: of the two-sided paired t test. p_*: beside it, they never decide
 time_pairs: the same of the logarithm of the epochs to the target
 other_metrics, warnings, left_out, verdict: as the screen says them
 checks:     what `--fail-if` asked: expression, failed, reason; empty without it
@@ -141,12 +142,14 @@ def _claim(pair: Difference) -> dict[str, Any]:
         "confidence": pair.confidence,
         "different": pair.different,
         "claimable": pair.claimable,
+        "equal": pair.equal,
     }
 
 
 def _pair(pair: Difference) -> dict[str, Any]:
     """The same with what stands beside it."""
     return _claim(pair) | {
+        "p_t": pair.p_t,
         "p_sign_flip": pair.p_sign_flip,
         "p_smallest": pair.p_smallest,
         "p_holm": pair.p_holm,

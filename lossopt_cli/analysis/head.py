@@ -77,6 +77,8 @@ def protocol(comparison: Comparison) -> str:
         said += "; budgets differ between the recipes"
     if found.splits_vary:
         said += "; a split of the data for each seed"
+    if comparison.min_effect:
+        said += f"; differences below {comparison.min_effect:g} do not count"
     return said
 
 

@@ -17,9 +17,7 @@ KEYS = {
 }
 
 
-def legend(
-    comparison: Comparison, recipes: Sequence[RecipeResult], told: Mapping[str, Block], width: int
-) -> list[str]:
+def legend(comparison: Comparison, recipes: Sequence[RecipeResult], told: Mapping[str, Block], width: int) -> list[str]:
     """Lines of at most `width` signs. recipes: the rows that are shown; told: the columns that are, by name."""
     marks = dict.fromkeys(mark_of(comparison, recipe) for recipe in recipes)
     said = [f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT]

@@ -51,8 +51,8 @@ def counts_predictions(metric: str) -> bool:
 
 
 def floor_of(metric: str, examples: int, scores: Iterable[float]) -> float:
-    """The least standard deviation of these scores on so many examples: what rounding may do to the largest of them,
-    and half of what one more example does where it counts them."""
+    """The least standard deviation of these scores on so many examples: of a count of examples by its quantum, else by
+    rounding."""
     return count_floor(examples) if counts_predictions(metric) else rounding_floor(scores)
 
 

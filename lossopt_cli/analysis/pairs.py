@@ -124,6 +124,7 @@ def _difference(a: Tried, b: Tried, paired: Paired, rule: Rule) -> Difference:
         confidence=rule.confidence,
         different=claimable and bool(statistics.claims(gaps, rule.confidence, min_effect=rule.min_effect, **decides)),
         claimable=claimable,
+        equal=claimable and low is not None and max(-low, high) < rule.min_effect,
         p_sign_flip=None,
         p_smallest=None,
         p_holm=None,
@@ -136,7 +137,7 @@ def _beside(pair: Difference, paired: Paired, rule: Rule) -> Difference:
     """With what is reported beside the interval and never decides."""
     p, smallest = statistics.sign_flip(paired.gaps)
     needed = None
-    if pair.n >= 2:
+    if pair.n >= 2 and not pair.equal:
         spread = float(statistics.deviation(paired.gaps, rule.floor))
         needed = statistics.seeds_needed(pair.value, spread, rule.confidence, test_over_train=rule.test_over_train)
     return replace(
@@ -145,4 +146,5 @@ def _beside(pair: Difference, paired: Paired, rule: Rule) -> Difference:
         p_smallest=smallest,
         probability_of_improvement=statistics.probability_of_improvement(paired.a, paired.b, higher=True),
         seeds_needed=needed,
+        p_t=statistics.paired_p(paired.gaps, rule.floor, rule.test_over_train),
     )

@@ -10,6 +10,8 @@ FAR = 4.0  # what reaches so many times beyond most others is cut off
 MOST = 2 / 3  # of the points are on the scale, so that not one far recipe but most of them set it
 BESIDE = 1.2  # room beside a point whose interval is cut off
 STEPS = (1.0, 2.0, 5.0)
+ROOM = 6  # signs from tick to tick
+TINY = 5  # decimals from which on a tick is written as 2e-05
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Scale:
         """The sign that stands for the value; outside 0..width-1 for one that is beyond the scale."""
         return round((value - self.low) / (self.high - self.low) * (self.width - 1))
 
-    def ticks(self, room: int = 6) -> list[float]:
+    def ticks(self, room: int = ROOM) -> list[float]:
         """Round numbers of the scale, 0 among them, at least `room` signs apart."""
         least = (self.high - self.low) * room / max(self.width - 1, 1)
         exponent = math.floor(math.log10(least))
@@ -33,13 +35,17 @@ class Scale:
         return [place * step for place in range(first, last + 1)]
 
     def axis(self) -> str:
-        """The ticks as a line of numbers, each centred on its sign as far as there is room; `width` signs."""
-        ticks = self.ticks()
+        """The ticks as a line of numbers, each centred on its sign as far as there is room; `width` signs. Closer ticks
+        where wide apart only one has room: a single number gives no scale."""
+        lines = (self._numbers(self.ticks(room)) for room in range(ROOM, 0, -1))
+        return next((line for line in lines if len(line.split()) > 1), self._numbers(self.ticks()))
+
+    def _numbers(self, ticks: Sequence[float]) -> str:
         step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
         places = max(0, -math.floor(math.log10(step) + 1e-9))
         signs = [" "] * self.width
         for tick in ticks:
-            text = "0" if abs(tick) < step / 2 else f"{tick:.{places}f}"
+            text = "0" if abs(tick) < step / 2 else f"{tick:.{places}f}" if places < TINY else f"{tick:.2g}"
             start = min(max(self.place(tick) - (len(text) - 1) // 2, 0), self.width - len(text))
             if start >= 0 and not "".join(signs[max(start - 1, 0) : start + len(text) + 1]).strip():
                 signs[start : start + len(text)] = text

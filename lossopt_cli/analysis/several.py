@@ -8,9 +8,9 @@ from lossopt_cli.analysis import layout, wording
 from lossopt_cli.analysis.columns import metric_places
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.convergence import R_MAX, profile_score
+from lossopt_cli.analysis.marks import MEANT, mark_of
 from lossopt_cli.analysis.problems import ProblemRuns
 from lossopt_cli.analysis.tables import MARK, View
-from lossopt_cli.analysis.marks import MEANT, mark_of
 
 BEST_OR_TIED = ("best", "tied")
 SCORE = (

@@ -107,8 +107,8 @@ def _in_order(found: Iterable[Tried], view: View) -> list[Tried]:
 
 
 def _best(order: Sequence[Tried], differences: Iterable[Difference]) -> Tried:
-    """The first that can be judged: tuned, not lost, and with four seeds in common with some other. One lucky seed would
-    else be what all others are held to, so that nothing could be said of any."""
+    """The first that can be judged: tuned, not lost, and with four seeds in common with some other. One lucky seed
+    would else be what all others are held to, so that nothing could be said of any."""
     able = {name for pair in differences if pair.claimable for name in (pair.a, pair.b)}
     judged = [one for one in order if one.judged]
     return next((one for one in judged if one.name in able), next(iter(judged), order[0]))

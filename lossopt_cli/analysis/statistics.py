@@ -6,7 +6,7 @@ probabilities are None and nothing is claimed. Deviations are of the sample, wit
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ LEAST_SEEDS = 4  # with fewer common seeds nothing is claimed
 MOST_SEEDS = 10_000  # more than this nobody trains
 EXACT_SEEDS = 16  # 2^15 sign patterns; above it they are sampled
 SAMPLED_PATTERNS = 9_999
+SPACING = 2.0**-23  # of float32 at 1, in which scores are worked out
 ROUNDING = 1e-12  # two sums of the same numbers in other signs tie within this share of the sum of their sizes
 
 
@@ -42,8 +43,8 @@ def count_floor(n_examples: int) -> float:
 
 
 def rounding_floor(scores: Iterable[float]) -> float:
-    """2^-23 max |score|: the least standard deviation of scores that are worked out in float32, so that four seeds which
-    agree to the last digit do not show that there is no spread. Scores that are not finite play no part."""
+    """2^-23 max |score|: the least standard deviation of scores that are worked out in float32, so that four seeds
+    which agree to the last digit do not show that there is no spread. Those that are not finite play no part."""
     return SPACING * max((abs(score) for score in scores if math.isfinite(score)), default=0.0)
 
 
@@ -107,6 +108,22 @@ def claims(
         return np.zeros(differences.shape[:-1], dtype=bool)
     mean, half = _mean_and_half(differences, confidence, floor, test_over_train)
     return (np.abs(mean) > half) & (np.abs(mean) >= min_effect)
+
+
+def paired_p(differences: ArrayLike, floor: float = 0.0, test_over_train: float = 0.0) -> float | None:
+    """P(|T| > |mean| / (s sqrt(1 / n + test_over_train))), T of Student's t with n - 1 degrees of freedom; s >= floor.
+
+    The two-sided p of the paired t test, below 1 - confidence where `paired_interval` leaves out 0. differences: [n].
+    None below two seeds and where a value is not finite; 1 and 0 where there is neither spread nor floor."""
+    values = np.asarray(differences, dtype=np.float64)
+    n = len(values)
+    if n < 2 or not np.isfinite(values).all():
+        return None
+    mean = abs(float(values.mean()))
+    error = float(deviation(values, floor)) * math.sqrt(1.0 / n + test_over_train)
+    if error == 0.0:
+        return 1.0 if mean == 0.0 else 0.0
+    return max(0.0, 1.0 - student.inside(mean / error, n - 1))
 
 
 def seeds_needed(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from lossopt_cli.analysis import wording
+from lossopt_cli.analysis import baselines, wording
 from lossopt_cli.analysis.case import OPEN, Case
 from lossopt_cli.analysis.columns import behind, span_of
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult, Sentence
@@ -83,6 +83,10 @@ def _ranked(case: Case) -> str:
     tied = [r for r in case.others if r.standing == "tied"]
     worse = [r for r in case.others if r.standing == "worse"]
     said = _with_worse(case, tied, worse) if worse else _tie(case, tied)
+    equal = [r for r in tied if r.difference_to_best.equal]
+    if equal and len(tied) + len(worse) > 1:
+        who = f"{wording.listing(case.labels(equal))} {wording.is_or_are(equal)} equal to {case.label(case.best)}"
+        said += f" {who} within {case.comparison.min_effect:g}."
     if case.one_rate_each:
         said += f" {_settings(case)}"
     if unclaimed:
@@ -94,15 +98,32 @@ def _ranked(case: Case) -> str:
 def _tie(case: Case, tied: Sequence[RecipeResult]) -> str:
     best = case.label(case.best)
     if len(tied) == 1:
-        ahead = behind(tied[0])[0]
-        other = case.label(tied[0])
-        if float(case.value(ahead)) == 0.0:
-            return f"A tie: {best} and {other} score the same."
-        return f"A tie: {best} is ahead of {other} by {case.value(ahead)}, no more than chance may do."
+        return _tie_of_two(case, tied[0])
     count = len(tied) + 1
     everyone = count == len(case.comparison.recipes)
     who = f"All {wording.word(count)}" if everyone else f"The {wording.word(count)} that can be judged"
     return f"{who} are a tie: what crosses 0 may be as good as {best}."
+
+
+def _tie_of_two(case: Case, other: RecipeResult) -> str:
+    """Why the two are not told apart: too near for the purpose, no difference seen, or one that chance may explain."""
+    least, (ahead, low, high) = case.comparison.min_effect or 0.0, behind(other)
+    best, name = case.label(case.best), case.label(other)
+    by = f"{best} is ahead of {name} by {case.value(ahead)}"
+    if other.difference_to_best.equal:
+        return f"{best} and {name} are equal within {least:g}: {by} ({case.value(low)} to {case.value(high)})."
+    if float(case.value(ahead)) == 0.0:
+        return f"A tie: {_no_difference(case, other)}."
+    if low > 0.0:
+        return f"A tie: {by}, less than the {least:g} that was asked for."
+    return f"A tie: {by}, no more than chance may do."
+
+
+def _no_difference(case: Case, other: RecipeResult) -> str:
+    """That the means agree is no sign that the recipes do."""
+    _, low, high = behind(other)
+    seen = f"no difference of {case.label(case.best)} and {case.label(other)} is seen"
+    return seen if low is None else f"{seen}; it may be up to {case.value(max(-low, high))} either way"
 
 
 def _with_worse(case: Case, tied: Sequence[RecipeResult], worse: Sequence[RecipeResult]) -> str:
@@ -141,7 +162,7 @@ def _few_seeds(case: Case) -> tuple[str, str | None]:
     ahead = case.value(behind(second)[0])
     best, other = case.label(case.best), case.label(second)
     if float(ahead) == 0.0:
-        return f"{said} {best} and {other} score the same.", case.sweep("--seeds", SEEDS)
+        return f"{said} {wording.capital(_no_difference(case, second))}.", case.sweep("--seeds", SEEDS)
     said += f" {best} is ahead of {other} by {ahead}"
     if pair.seeds_needed is None:
         return f"{said}.", case.sweep("--seeds", SEEDS)
@@ -161,25 +182,42 @@ def _settings(case: Case) -> str:
 
 
 def baseline(case: Case) -> Sentence | None:
-    """Who is better and who is worse than the baseline."""
+    """Who is better and who is worse than the baseline, and of whom that cannot be said."""
     bases = [recipe for recipe in case.comparison.recipes if recipe.is_baseline]
-    better, worse, undecided = [], [], []
-    for recipe in case.comparison.recipes:
+    found: dict[str, list[RecipeResult]] = {"better": [], "worse": [], "equal": [], "open": []}
+    unsaid = []
+    for recipe in baselines.held(case.comparison):
         pair = recipe.difference_to_baseline
-        if recipe.is_baseline or pair is None:
+        if pair is None:
             continue
-        ahead = pair.value if pair.a == recipe.name else -pair.value
-        (undecided if not pair.different else better if ahead > 0.0 else worse).append(recipe)
-    kinds = (
-        (better, ("is better", "are better")),
-        (worse, ("is worse", "are worse")),
-        (undecided, ("may be as good",) * 2),
-    )
-    said = [f"{wording.listing(case.labels(found))} {verbs[len(found) > 1]}" for found, verbs in kinds if found]
+        why = baselines.why_not(case.comparison, pair)
+        if why is not None:
+            unsaid.append(f"nothing can be said of {case.label(recipe)} ({why})")
+        else:
+            found[_against(recipe)].append(recipe)
+    within = f"{case.comparison.min_effect or 0.0:g}"
+    verbs = {
+        "better": ("is better", "are better"),
+        "worse": ("is worse", "are worse"),
+        "equal": (f"is equal within {within}", f"are equal within {within}"),
+        "open": ("may be as good", "may be as good"),
+    }
+    said = [f"{wording.listing(case.labels(of))} {verbs[kind][len(of) > 1]}" for kind, of in found.items() if of]
+    said += unsaid
     if not said:
         return None
     named = f", {case.label(bases[0])}" if len(bases) == 1 else ""
     return Sentence("ranking", case.names(bases), f"against the baseline{named}: {'; '.join(said)}.")
+
+
+def _against(recipe: RecipeResult) -> str:
+    """better, worse, equal or open, by what is claimed."""
+    pair = recipe.difference_to_baseline
+    if pair.equal:
+        return "equal"
+    if not pair.different:
+        return "open"
+    return "better" if (pair.value > 0.0) == (pair.a == recipe.name) else "worse"
 
 
 def small(case: Case) -> Sentence | None:
@@ -208,6 +246,9 @@ def take(case: Case) -> Sentence | None:
     tied = case.by_mean([recipe for recipe in case.others if recipe.standing == "tied"])
     if not tied:
         return Sentence("take", (case.best.name,), f"{said}.")
+    tied = [recipe for recipe in tied if not recipe.difference_to_best.equal]
+    if not tied:
+        return Sentence("take", (case.best.name,), f"{said} (equal within {case.comparison.min_effect:g}).")
     needed = tied[0].difference_to_best.seeds_needed
     if needed is None:
         return Sentence("take", (case.best.name,), f"{said} (tied).")

@@ -11,3 +11,12 @@ def plural(noun: str, count: int) -> str:
     if count == 1:
         return noun
     return noun + ("es" if noun.endswith(("s", "x", "tch")) else "s")
+
+
+def ago(seconds: float) -> str:
+    """`12 s ago`, `5 min ago`, `2 h ago`, `3 days ago`: how long since, in the largest unit that there is one of."""
+    for unit, length in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{counted(count, unit)} ago" if unit == "day" else f"{count} {unit} ago"
+    return f"{max(int(seconds), 0)} s ago"

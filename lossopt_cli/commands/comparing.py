@@ -13,7 +13,8 @@ from lossopt_cli.analysis.problems import ProblemRuns, problems_of
 from lossopt_cli.analysis.ranking import Request, compare
 from lossopt_cli.commands.comparison_checks import WORSE, Check, checked
 from lossopt_cli.commands.comparison_output import HELP, Output, Shown, show
-from lossopt_cli.commands.left_out import left_out_lines
+from lossopt_cli.commands.comparison_progress import unfinished
+from lossopt_cli.commands.left_out import left_out_lines, tell
 from lossopt_cli.commands.references import folder_of_several
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
@@ -67,8 +68,7 @@ def carry_out(asked: Asked, shown: Shown, fail_if: str | None, console: Console)
     folder = found.folder if len(found.groups) == 1 and not found.baseline else None
     show(Output(found.comparisons, records, found.left_out, folder, checks), shown, console)
     of_comparisons = [item for comparison in found.comparisons for item in comparison.left_out]
-    for line in left_out_lines([*found.left_out, *of_comparisons]):
-        console.note(line)
+    tell([*found.left_out, *of_comparisons], console)
     _warn(found.comparisons, console)
     return _outcome(checks, console)
 
@@ -79,6 +79,8 @@ def _found(asked: Asked, console: Console) -> Found:
     records, left_out = read_records(folders)
     if not records:
         raise UsageError(_nothing(folders, left_out))
+    if len(folders) == 1 and (said := unfinished(folders[0], records)) is not None:
+        console.note(said)
     baseline = _baseline_records(asked.baseline)
     of_baseline = {record.folder.absolute() for record in baseline}
     groups = problems_of([record for record in records if record.folder.absolute() not in of_baseline])
@@ -127,8 +129,14 @@ def _outcome(checks: Sequence[Check], console: Console) -> int:
 
 
 def _folders(asked: Asked, console: Console) -> list[Path]:
-    """What the references mean: any folder that is there, runs and sweeps by name, `last`."""
-    return [folder_of_several(reference, asked.logs, console.note) for reference in asked.references or (LAST,)]
+    """What the references mean: any folder that is there, runs and sweeps by name, `last`; without one, the newest,
+    which is told."""
+    if asked.references:
+        return [folder_of_several(reference, asked.logs, console.note) for reference in asked.references]
+    told: list[str] = []
+    folder = folder_of_several(LAST, asked.logs, told.append)
+    console.note(told[0] if told else f"the newest: {shlex.quote(str(folder))}")
+    return [folder]
 
 
 def _baseline_records(baseline: str | None) -> list[Record]:
@@ -162,7 +170,7 @@ def _nothing(folders: Sequence[Path], left_out: Sequence[LeftOut], where: str = 
     places = ", ".join(map(str, folders))
     if not left_out:
         return Fault(f"no runs in {places}", where, "a folder with runs", "make some: lossopt train, or lossopt sweep")
-    told = "; ".join(left_out_lines(left_out)).removeprefix("left out: ")
+    told = "\n  ".join(left_out_lines(left_out)).removeprefix("left out: ")
     running = all(item.kind == "running" for item in left_out)
     remedy = "wait until one is done" if running else "make some: lossopt train, or lossopt sweep"
     return Fault(f"no finished run in {places}: {told}", where, "runs that are done", remedy)

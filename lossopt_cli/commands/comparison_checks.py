@@ -66,7 +66,7 @@ def _worse(comparison: Comparison) -> str:
     if found:
         return f"worse than the baseline: {', '.join(map(comparison.label, found))}"
     if not any(recipe.difference_to_baseline for recipe in comparison.recipes):
-        return f"cannot be decided: no baseline and another recipe on {comparison.data}"
+        return f"cannot be decided: there is no recipe but the baseline on {comparison.data}"
     reasons = [f"{name} and its baseline ({why})" for name, why in baselines.undecided(comparison).items()]
     return f"cannot be decided: {'; '.join(reasons)}" if reasons else "worse than the baseline: none"
 

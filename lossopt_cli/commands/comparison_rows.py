@@ -56,7 +56,9 @@ def rows_of(what: str, comparisons: Sequence[Comparison], records: Sequence[Sequ
     found: list[dict[str, Any]] = []
     for comparison, runs in zip(comparisons, records, strict=True):
         if what in ("recipes", "pairs"):
-            found += [_flat({key: row[key] for key in row if key != NESTED}) for row in as_json(comparison, [], [])[what]]
+            found += [
+                _flat({key: row[key] for key in row if key != NESTED}) for row in as_json(comparison, [], [])[what]
+            ]
             continue
         by_folder = {record.folder: record for record in runs}
         for trial in _trials(comparison):

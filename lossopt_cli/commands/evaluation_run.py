@@ -1,7 +1,7 @@
 """An evaluation from what was typed: find the run, its data and its model, predict, and say what came of it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from lossopt_cli.data.kept import KeptRun, read_kept
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.progress import Counting
 from lossopt_cli.runs.folder import RunFolder, safe
-from lossopt_cli.runs.reading import SWEEP
+from lossopt_cli.runs.reading import CONFIG, LABELS, RESULT, SWEEP, runs_under, written_at
 
 if TYPE_CHECKING:
     from lossopt_cli.training.building import UserParts
@@ -76,11 +76,30 @@ def _number(value: float | None) -> str:
 def _folder(request: Request, console: Console) -> Path:
     folder = folder_of_one(request.run, request.logs, console.note)
     if (folder / SWEEP).is_file():
-        runs = sorted(path.parent for path in folder.glob("*/config.yaml"))
-        again = f"train one with its model: lossopt train {runs[0] / 'config.yaml'}" if runs else None
-        what = f"{folder} is a sweep of {counted(len(runs), 'run')}, which keeps no models"
-        raise UsageError(Fault(what, "RUN", "a run of `lossopt train`", again))
+        raise UsageError(_of_a_sweep(folder))
+    if not (folder / RESULT).is_file() and (several := [path for path, _ in runs_under(folder) if path != folder]):
+        raise UsageError(_of_several(folder, several))
     return folder
+
+
+def _of_a_sweep(folder: Path) -> Fault:
+    from lossopt_cli.analysis.chosen import chosen_run
+    from lossopt_cli.runs.records import read_records
+
+    records, left_out = read_records([folder])
+    again = None
+    if records:
+        config = shlex.quote(str(chosen_run(records) / CONFIG))
+        again = f"the best of them with its model: lossopt train {config} && lossopt evaluate last"
+    what = f"{folder} is a sweep of {counted(len(records) + len(left_out), 'run')}, which keeps no models"
+    return Fault(what, "RUN", "a run of `lossopt train`", again)
+
+
+def _of_several(folder: Path, runs: Sequence[Path]) -> Fault:
+    """The newest of those that keep a model is what one may mean."""
+    able = sorted((path for path in runs if (path / LABELS).is_file()), key=written_at)
+    remedy = f"lossopt evaluate {shlex.quote(str(able[-1]))}" if able else None
+    return Fault(f"{folder} holds {counted(len(runs), 'run')}", "RUN", "one of them", remedy)
 
 
 def _check(request: Request, kept: KeptRun) -> None:

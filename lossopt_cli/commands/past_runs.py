@@ -6,9 +6,10 @@ from pathlib import Path
 from lossopt_cli.catalogue.spelling import spelled_as
 from lossopt_cli.console import Console, is_terminal
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import runs_under, written_at
+from lossopt_cli.runs.reading import runs_under, still_running, written_at
 
 WIDTH = 80
+RUNNING = "running"
 COLUMNS = ["run", "status", "loss", "optimizer", "lr", "metric", "test"]
 SHOWN = ["run", "status", "metric", "test"]  # of COLUMNS in a table; the name of a run has most of the others
 
@@ -28,6 +29,9 @@ def list_runs(console: Console, logs: Path, beginning: str | None) -> None:
     found.sort(key=lambda run: written_at(run[0]), reverse=True)
     records = [_record(path, result, logs) for path, result in found]
     if console.format == "table":
+        for record, (path, _) in zip(records, found, strict=True):
+            if record["status"] == RUNNING:
+                record["status"] = f"{RUNNING}: {still_running(path)}"
         _table(console, records)
     else:
         console.rows(COLUMNS, [list(record.values()) for record in records])
@@ -58,8 +62,8 @@ def _recipe(result: Mapping, part: str) -> str | None:
 
 
 def _table(console: Console, records: list[dict[str, object]]) -> None:
-    """In the width of the terminal, in WIDTH columns elsewhere: long names lose their middle, and the reason why a run
-    cannot be read stands below."""
+    """In the width of the terminal, in WIDTH columns elsewhere: long names lose their middle. Below stands why a run
+    cannot be read, and since when one that runs has written nothing."""
     width = console.width if is_terminal(console.out) else WIDTH
     shown = [{name: record[name] for name in SHOWN} for record in records]
     for record in shown:

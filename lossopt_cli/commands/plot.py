@@ -13,7 +13,7 @@ def plot(
     recipes: comparison_options.Recipes = None,
     metric: comparison_options.ComparedMetric = None,
     split: comparison_options.Split = None,
-    problem: comparison_options.WhichProblem = "1",
+    problem: comparison_options.DrawnProblem = "1",
     loss: options.Losses = None,
     out: options.Out = None,
     style: comparison_options.PictureStyle = "screen",

@@ -1,6 +1,7 @@
 """What `lossopt plot` was asked for: losses and runs, and where the picture goes."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from lossopt_cli.analysis import several
 from lossopt_cli.analysis.figures.canvas import draw
 from lossopt_cli.analysis.figures.curves import By
 from lossopt_cli.analysis.figures.kinds import KINDS, Material, Wanted, kind_named
-from lossopt_cli.analysis.figures.style import STYLES, checked_ending
+from lossopt_cli.analysis.figures.same_runs import FIRST
+from lossopt_cli.analysis.figures.style import ENDINGS, STYLES, checked_ending
 from lossopt_cli.analysis.figures.terminal import as_text
 from lossopt_cli.analysis.problems import problems_of
 from lossopt_cli.catalogue.lookup import find_setting, nearest, settled, value_fault
@@ -23,7 +25,6 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.reading import LAST
 from lossopt_cli.runs.records import LeftOut, read_records
 
-FIRST = "1"  # of --problem, unless said
 UNLESS_SAID = "mse,mae,huber"
 
 
@@ -78,11 +79,21 @@ def material_of(asked: Asked, wanted: Wanted, note: Note) -> Material:
     if not KINDS[wanted.kind].of_runs:
         return Material((asked.logs,), (), (), wanted)
     found = {"runs": folder_of_any, "run": folder_of_one}.get(KINDS[wanted.kind].of, folder_of_several)
-    folders = [found(text, asked.logs, note) for text in asked.references or (LAST,)]
+    folders = [found(_checked(text), asked.logs, note) for text in asked.references or (LAST,)]
     records, left_out = read_records(folders)
     if not records:
         raise UsageError(_nothing(folders, left_out))
     return Material(folders, problems_of(records), left_out, wanted)
+
+
+def _checked(reference: str) -> str:
+    """UsageError for a picture where a run should stand: it is where one draws to."""
+    if Path(reference).suffix.lower() in ENDINGS and not Path(reference).is_dir():
+        what = f"{reference} is a picture, not a run"
+        raise UsageError(
+            Fault(what, "RUN_OR_FOLDER", "runs to draw", f"to draw into it: --out {shlex.quote(reference)}")
+        )
+    return reference
 
 
 def place_of(material: Material) -> Path:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 
 from lossopt_cli.catalogue.lookup import nearest
+from lossopt_cli.catalogue.wording import ago
 from lossopt_cli.errors import Fault, UsageError
 
 SCHEMA_VERSION = 1
@@ -196,6 +198,14 @@ def written_at(folder: Path) -> tuple[int, str]:
     return 0, folder.name
 
 
+def still_running(folder: Path) -> str:
+    """`running (last written 2 h ago)`: of a run whose result.json says that it runs; one that was killed says so, too,
+    and only its files tell which it is."""
+    with os.scandir(folder) as scanned:
+        newest = max((entry.stat().st_mtime for entry in scanned), default=0.0)
+    return f"running (last written {ago(time.time() - newest)})"
+
+
 def _several(reference: str, found: list[Path]) -> Fault:
     names = [str(path) for path in sorted(found, key=written_at, reverse=True)]
     more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
@@ -212,6 +222,9 @@ def _none(reference: str, path: Path, names: list[str], logs: Path) -> Fault:
     near = nearest(reference, names)
     if path.is_dir():
         what = f"{reference!r} is a folder, but not of a run: it has neither {RESULT} nor {SWEEP}"
+    elif path.is_file():
+        what = f"{reference!r} is a file, not a run"
+        near = [str(path.parent)] if _is_run(path.parent) else near
     else:
         what = f"no run is called {reference!r}, nor begins with it, in {str(logs)!r}"
     return Fault(

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lossopt_cli.runs.reading import FINISHED, Found, Unreadable, found_under, parsed_result
+from lossopt_cli.runs.reading import FINISHED, Found, Unreadable, found_under, parsed_result, still_running
 
 NEEDED: Mapping[str, type] = {
     "task": str,
@@ -226,7 +226,9 @@ def _read(found: Found) -> Record | LeftOut:
     except Unreadable as reason:
         return LeftOut(found.folder, "unreadable", str(reason))
     status = result.get("status")
-    if status in ("running", "interrupted", "failed"):
+    if status == "running":
+        return LeftOut(found.folder, status, still_running(found.folder))
+    if status in ("interrupted", "failed"):
         return LeftOut(found.folder, status, (result.get("reason") or status).splitlines()[0])
     if status not in FINISHED:
         return LeftOut(found.folder, "unreadable", f"result.json has status {status!r}")

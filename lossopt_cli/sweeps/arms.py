@@ -26,7 +26,7 @@ from lossopt_cli.sweeps.naming import brief
 from lossopt_cli.sweeps.ranges import Rates, rates_of
 
 LEARNING_RATE = "learning_rate"
-MOST_ARMS = 10_000
+NOT_OF_TRIALS = ("device", "threads", "engine")  # which their hash leaves out, too
 LISTS = ("number or list", "numbers", "widths", "words")
 
 
@@ -50,8 +50,10 @@ class Arm:
 
     @property
     def key(self) -> str:
-        """Equal for the same arm, whatever its rates."""
-        return canonical({"config": self.config.model_dump(), "tuned": sorted(self.tuned)})
+        """Equal for the same arm, whatever its rates and wherever and in whatever way it is trained."""
+        config = self.config.model_dump()
+        config["train"] = {key: value for key, value in config["train"].items() if key not in NOT_OF_TRIALS}
+        return canonical({"config": config, "tuned": sorted(self.tuned)})
 
     @property
     def label(self) -> str:

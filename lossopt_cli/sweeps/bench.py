@@ -3,14 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lossopt_cli.errors import LossoptError
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack, widest
 from lossopt_cli.sweeps.probing import probed
 from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
@@ -18,7 +17,9 @@ from lossopt_cli.training.building import user_parts
 from lossopt_cli.training.judging import Guess, guess_of
 from lossopt_cli.training.loop import Outcome
 from lossopt_cli.training.running import Run, at_work
+from lossopt_cli.training.stacking import prepare_stack, train_stack
 from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.widths import choice
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Bench:
         configs = [cell.trial.config for cell in cells]
         runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
         with at_work(runs[0]):
-            guess, widest_ = guess_of(runs[0].examination, runs[0].state), cells[0].width or widest(runs[0])
+            guess, widest_ = guess_of(runs[0].examination, runs[0].state), cells[0].width or choice(runs[0]).width
         if cells[0].role == "measure":
             self.tell(Ended(cells[0], "done", False, None, None, 0.0, widest_))
             return
@@ -77,16 +78,14 @@ class Bench:
             began_at = time.perf_counter()
 
     def _train_stack(self, stack: "Stack", stopping: Stopping) -> None:
-        cells, runs = stack.cells, list(stack.runs)
-        if len(runs) == 1 and stack.widest > 1:  # a convolution alone has other last bits than one in a stack
-            runs.append(replace(runs[0], state=runs[0].state.copy()))
+        cells, runs = stack.cells, stack.runs
         heard = [Heard() for _ in runs]
         with at_work(runs[0]):
-            outcomes = train_stack(runs, heard, stopping=stopping, stepped=self._moved(cells))
+            outcomes = train_stack(runs, heard, stopping=stopping, stepped=self._moved(cells), width=stack.widest)
         if stopping.cause is not None:
             raise stopping.cause
         spent = (time.perf_counter() - stack.began_at) / len(cells)
-        for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=False):
+        for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=True):
             if cell.role == "search":
                 self.tell(_searched(cell, outcome, stack.widest))
             else:

@@ -8,11 +8,12 @@ from lossopt_cli.config.schema import Config
 from lossopt_cli.errors import LossoptError
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.cells import Cell
-from lossopt_cli.sweeps.one_by_one import prepare_stack, train_stack
 from lossopt_cli.sweeps.shares import Probed
 from lossopt_cli.sweeps.trials import Heard
 from lossopt_cli.training.building import user_parts
 from lossopt_cli.training.running import at_work
+from lossopt_cli.training.stacking import prepare_stack, train_stack
+from lossopt_cli.training.widths import choice
 
 STEPS, EPOCHS = 20, 3
 
@@ -29,7 +30,7 @@ def probed(cells: Sequence[Cell], problems: Problems) -> Probed:
         )
         heard = [Heard() for _ in cells]
         with at_work(runs[0]):
-            train_stack(runs, heard)
+            train_stack(runs, heard, width=choice(runs[0]).width)
     except LossoptError as error:
         return Probed(cells[0], fault=str(error))
     ends = sorted(at for one in heard for at, _ in one.told)

@@ -9,7 +9,7 @@ from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.records import reported
 from lossopt_cli.sweeps.cells import Cell
 
-SMALLEST, LARGEST = 8, 256
+SMALLEST = 8
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,14 @@ def judged_value(result: Mapping[str, Any]) -> float | None:
 
 def shares_of(cells: Iterable[Cell], workers: int) -> list[Share]:
     """Cells of one kind together, in about as many shares as there are workers; none needlessly small, for what cells
-    have in common is built once a share, and none so large that a death costs much."""
+    have in common is built once a share, and none larger than a stack, so that little is lost where one is stopped."""
     kinds: dict[str, list[Cell]] = {}
     for cell in cells:
         kinds.setdefault(kind_of(cell), []).append(cell)
     shares = []
     for alike in kinds.values():
-        count = max(1, min(workers, len(alike) // SMALLEST), -(-len(alike) // LARGEST))
+        most = max(alike[0].width or 1, SMALLEST)
+        count = max(1, min(workers, len(alike) // SMALLEST), -(-len(alike) // most))
         shares += [Share(tuple(alike[first::count])) for first in range(count)]
     return shares
 

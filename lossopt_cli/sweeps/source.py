@@ -104,7 +104,7 @@ def _found(records: Sequence[Record], folder: Path) -> tuple[Arm, ...]:
         raise UsageError(Fault(what, "CONFIG", "runs of one problem", f"lossopt compare {folder} tells them apart"))
     arms: dict[str, tuple[Arm, set[float | None]]] = {}
     for record in records:
-        arm = arm_of(Config.model_validate(record.config))
+        arm = arm_of(Config.model_validate({**record.config, "train": {**record.config["train"], "engine": "auto"}}))
         arms.setdefault(arm.key, (arm, set()))[1].add(record.learning_rate)
     ordered = [(arm, sorted(rates, key=lambda rate: rate or 0.0)) for arm, rates in arms.values()]
     return tuple(replace(arm, rates=Rates(tuple(rates))) for arm, rates in ordered)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lossopt_cli.runs.folder import RunFolder
@@ -51,7 +51,7 @@ class Trained:
 
 def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str, Any]:
     """config.yaml, result.json, epochs.csv, steps.csv and the events of a training that has ended; its result."""
-    run, outcome, guess = trained.run, trained.outcome, trained.guess
+    run, outcome, guess = _as_trained(trained), trained.outcome, trained.guess
     run_folder = folder.begin(workplace.sweep, cell)
     copies = keeping.keep_config(run, run_folder)
     _replay(run, outcome, trained.heard, run_folder)
@@ -64,6 +64,13 @@ def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str,
     run_folder.write_json(RESULT, result)
     folder.end(workplace.sweep, cell)
     return result
+
+
+def _as_trained(trained: Trained) -> Run:
+    """The run with a config that says which way its steps took, so that a repeat takes the same."""
+    run, config = trained.run, trained.run.trial.config
+    train = config.train.model_copy(update={"engine": "stack" if trained.widest > 1 else "single"})
+    return replace(run, trial=replace(run.trial, config=config.model_copy(update={"train": train})))
 
 
 def _replay(run: Run, outcome: Outcome, heard: Heard, run_folder: RunFolder) -> None:

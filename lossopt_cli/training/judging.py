@@ -9,7 +9,7 @@ import torch
 
 from lossopt_cli.catalogue.intervals import interval
 from lossopt_cli.catalogue.metrics import Outputs, guessing
-from lossopt_cli.catalogue.optimizers import OPTIMIZERS
+from lossopt_cli.catalogue.optimizers import default_rate
 from lossopt_cli.config.schema import Config
 from lossopt_cli.training.checks import Evidence, Finding, findings
 from lossopt_cli.training.loop import Examination, Outcome, Plan

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lossopt_cli.catalogue.optimizers import optimizer_named
+from lossopt_cli.catalogue.optimizers import default_rate, optimizer_named
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.runs import curve
 from lossopt_cli.training import devices

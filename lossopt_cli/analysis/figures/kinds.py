@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lossopt_cli.analysis.comparison import Comparison
-from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation
+from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation, the_run
 from lossopt_cli.analysis.figures.curves import By, curves
 from lossopt_cli.analysis.figures.differences import differences
 from lossopt_cli.analysis.figures.heatmap import MOST, heatmap
@@ -16,6 +16,7 @@ from lossopt_cli.analysis.figures.losses import Losses, losses, shapes_of, share
 from lossopt_cli.analysis.figures.picture import Picture
 from lossopt_cli.analysis.figures.profile import profile_of
 from lossopt_cli.analysis.figures.rates import rates
+from lossopt_cli.analysis.figures.same_runs import FIRST, SameRuns, same_runs
 from lossopt_cli.analysis.figures.selection import Selection, selected
 from lossopt_cli.analysis.figures.steps import steps
 from lossopt_cli.analysis.figures.tradeoff import tradeoff
@@ -35,7 +36,7 @@ class Wanted:
     split: str | None = None
     by: By | None = None
     recipes: str | None = None
-    problem: str = "1"
+    problem: str = FIRST
     losses: Losses = ()
 
 
@@ -73,7 +74,13 @@ class Material:
         return self.problems[number - 1]
 
     def selection(self, most: int = SHOWN) -> Selection:
-        return selected(self.comparison, self.wanted.recipes, most)
+        return selected(self.comparison, self.wanted.recipes, most, self.runs)
+
+    @property
+    def runs(self) -> SameRuns:
+        """The runs that are drawn, for what is told to type next."""
+        number = str(self.problems.index(self.problem) + 1)
+        return same_runs(self.folders, self.problems, number)
 
     @property
     def by_folder(self) -> dict[Path, Record]:
@@ -119,18 +126,9 @@ def _steps(material: Material) -> Picture:
 
 
 def _confusion(material: Material) -> Picture:
-    record, *others = [record for problem in material.problems for record in problem.records]
-    if others:
-        raise UsageError(
-            Fault(
-                f"{len(others) + 1} runs: a confusion matrix is of one",
-                "--kind confusion",
-                "the folder of one run",
-                f"lossopt plot {record.folder} --kind confusion",
-            )
-        )
     split = material.wanted.split or "test"
-    return confusion(record.folder.name, split, read_evaluation(record.folder, split))
+    record = the_run(material.problems, split)
+    return confusion(record.folder.name, split, read_evaluation(record, split))
 
 
 def _losses(material: Material) -> Picture:
@@ -152,7 +150,9 @@ KINDS: Mapping[str, Kind] = {
     "heatmap": Kind("the metric by loss and optimizer", lambda material: heatmap(material.selection(MOST))),
     "differences": Kind("which recipes differ, with intervals", lambda material: differences(material.selection())),
     "profile": Kind(
-        "who is fast, over several problems", lambda material: profile_of(material.comparisons), takes=("metric",)
+        "who is fast, over several problems",
+        lambda material: profile_of(material.comparisons, material.runs),
+        takes=("metric",),
     ),
     "tradeoff": Kind("the metric against training seconds", lambda material: tradeoff(material.selection())),
     "confusion": Kind("which classes are taken for which", _confusion, takes=("split",), of="run"),
@@ -171,13 +171,17 @@ def kind_named(name: str, given: Mapping[str, str | None]) -> Kind:
     takes = dict.fromkeys(kind.takes, True) | {"by": given.get("by") in kind.by, "runs": kind.of_runs}
     useless = [option for option, value in given.items() if value and not takes.get(option)]
     if useless:
-        raise UsageError(*(_useless(name, kind, option, given[option]) for option in useless))
+        raise UsageError(*(_useless(name, kind, option, given) for option in useless))
     return kind
 
 
-def _useless(name: str, kind: Kind, option: str, value: str | None) -> Fault:
+def _useless(name: str, kind: Kind, option: str, given: Mapping[str, str | None]) -> Fault:
+    value = given[option]
     if option == "runs":
-        return Fault("losses are drawn from their formulas, not from runs", "--kind losses", f"no {value}")
+        what = f"losses are drawn from their formulas, not from the runs in {value}"
+        return Fault(
+            what, "--kind losses", "no RUN_OR_FOLDER", f"lossopt plot --loss {given.get('loss') or 'mse,huber'}"
+        )
     if option == "loss":
         return Fault(f"--kind {name} draws runs, not losses", "--loss", "--kind losses, or --recipes to choose of runs")
     if option == "by" and kind.by:

@@ -92,8 +92,8 @@ class Chart:
 @dataclass(frozen=True)
 class Grid:
     """A matrix: values [rows, columns], NaN where there is none, and what is written in each cell. scale: what the
-    colour means; colours: whether light is much, little, or 0 is white; limits: what they are spread over, None for what
-    the values need. framed: (row, column) of cells that stand out."""
+    colour means; colours: whether light is much, little, or 0 is white; limits: what they are spread over, None for
+    what the values need. framed: (row, column) of cells that stand out."""
 
     title: str
     caption: str

@@ -14,15 +14,17 @@ FIRST = "1"  # of --problem, unless said
 
 @dataclass(frozen=True)
 class SameRuns:
-    """typed: the folders, and --problem where it was given. source: what `lossopt sweep` adds to, or the config of a
-    single run; None where the runs lie among those of other problems."""
+    """folders: as they are typed; problem: its number among those in them. source: what `lossopt sweep` adds to, or the
+    config of a single run; None where the runs lie among those of other problems."""
 
-    typed: str = ""
+    folders: str = ""
+    problem: str = FIRST
     source: str | None = None
 
     def plot(self, *words: str) -> str:
         """`lossopt plot logs --kind curves`."""
-        return " ".join(filter(None, ["lossopt plot", self.typed, *words]))
+        problem = "" if self.problem == FIRST else f"--problem {self.problem}"
+        return " ".join(filter(None, ["lossopt plot", self.folders, problem, *words]))
 
     def compare(self) -> str:
         """Every problem in the folders."""
@@ -35,8 +37,8 @@ class SameRuns:
 
 def same_runs(folders: Sequence[Path], problems: Sequence[ProblemRuns], number: str) -> SameRuns:
     """folders: as they were typed; number: of the problem among those in them, from 1."""
-    words = [*(shlex.quote(str(folder)) for folder in folders), *([] if number == FIRST else ["--problem", number])]
-    return SameRuns(" ".join(words), _source(folders, problems, problems[int(number) - 1]))
+    typed = " ".join(shlex.quote(str(folder)) for folder in folders)
+    return SameRuns(typed, number, _source(folders, problems, problems[int(number) - 1]))
 
 
 def _source(folders: Sequence[Path], problems: Sequence[ProblemRuns], problem: ProblemRuns) -> str | None:
@@ -45,9 +47,7 @@ def _source(folders: Sequence[Path], problems: Sequence[ProblemRuns], problem: P
     if any(place.is_relative_to(around) for place in strange):
         return None
     typed = (
-        folder / around.relative_to(folder.absolute())
-        for folder in folders
-        if around.is_relative_to(folder.absolute())
+        folder / around.relative_to(folder.absolute()) for folder in folders if around.is_relative_to(folder.absolute())
     )
     found = next(typed, None)
     if found is None:
