@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from lossopt_cli.catalogue.lookup import names_of
-from lossopt_cli.catalogue.optimizers import OPTIMIZERS, optimizer_named
+from lossopt_cli.catalogue.optimizers import OPTIMIZERS, default_rate, optimizer_named
 from lossopt_cli.catalogue.rows import defaults
 from lossopt_cli.config.resolving import resolve
 from lossopt_cli.errors import UsageError
@@ -81,3 +81,18 @@ def test_muon_takes_no_rms_rate_as_keras_does():
     assert keras.optimizers.Muon(**made).get_config()["rms_rate"] is made["rms_rate"] is None
     with pytest.raises(UsageError, match="adam_beta_1 cannot be null"):
         resolve(None, {}, {"optimizer": "muon:adam_beta_1=null"}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("sgd", 0.01),
+        ("SGD", 0.01),
+        ("adam", 0.001),
+        ("mine.py:Foo", None),
+        ("torch.Adam", None),
+        ("of another day", None),
+    ],
+)
+def test_the_default_rate_is_that_of_the_row(name, rate):
+    assert default_rate(name) == rate

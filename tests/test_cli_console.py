@@ -250,3 +250,16 @@ def test_the_real_stdout_is_stdout_until_it_is_protected(monkeypatch):
     monkeypatch.setattr("sys.stdout", stream)
     monkeypatch.setattr(console_module, "_real_stdout", None)
     assert console_module.real_stdout() is stream
+
+
+@pytest.mark.parametrize("kind", ["warn", "error"])
+def test_long_warnings_and_errors_are_folded_on_a_terminal_only(monkeypatch, kind):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = "one trial with other numbers each time " * 4
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        getattr(console_on(stream), kind)(text.strip())
+        assert " ".join(stream.getvalue().split()).endswith(text.strip())
+    assert max(map(len, terminal.getvalue().splitlines())) <= 60
+    assert file.getvalue().count("\n") == 1

@@ -162,11 +162,64 @@ def test_nothing_is_wider_than_the_terminal_and_all_has_a_twin_in_ascii(picture,
 
 
 def test_every_loss_has_its_sign():
-    value, _ = as_text(drawn_losses(), width=60).split("slope of the loss")
-    assert "loss   * mse   o mae" in value
-    canvas = [line[10:] for line in value.splitlines()[2:-2]]
-    assert "*" in canvas[-2]  # mse is 0 at 0, and on top
-    assert all(row.rstrip() == row for row in canvas)
+    text = as_text(drawn_losses(), width=60)
+    assert text.count("          * mse   o mae\n") == 1  # one legend for both panels
+    assert all(sum(sign in row for row in rows_of(text)) > 5 for sign in "*o")
+    assert all(row.rstrip() == row for row in text.splitlines())
+
+
+def test_a_legend_that_is_too_long_for_a_line_has_a_line_for_each():
+    names = [f"sgd:momentum=0.9:weight_decay=0.0{place}" for place in range(3)]
+    lines = [Line(np.arange(2.0), np.full(2, place), Look("#000000"), name) for place, name in enumerate(names)]
+    text = as_text(Chart("t", "", (Panel("x", "y", tuple(lines)),)))
+    for sign, name in zip("*o+", names, strict=True):
+        assert f"\n          {sign} {name}\n" in text
+
+
+def rows_of(text: str) -> list[str]:
+    """Those of the drawing, without the scale."""
+    return [row[10:] for row in text.splitlines() if row[9:10] == "|"]
+
+
+def test_lines_that_lie_over_each_other_are_all_seen():
+    lines = [Line(np.arange(2.0), np.arange(2.0), Look("#000000"), name) for name in "abc"]
+    rows = rows_of(as_text(Chart("t", "", (Panel("x", "y", tuple(lines)),))))
+    counts = [sum(row.count(sign) for row in rows) for sign in "*o+"]
+    assert min(counts) > 20
+    assert sum(counts) == 70  # a sign a column
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((0.0175, 0.991), ["0.8", "0.6", "0.4", "0.2"]),
+        ((0.04, 2.46), ["2.0", "1.5", "1.0", "0.5"]),
+        ((-3.85, 3.85), ["2", "0", "-2"]),
+        ((1e-7, 3e-7), ["3e-07", "2.5e-07", "2e-07", "1.5e-07", "1e-07"]),
+        ((0.0, 3.1e7), ["30000000", "20000000", "10000000", "0"]),
+    ],
+)
+def test_beside_a_drawing_stand_round_numbers(limits, expected):
+    line = Line(np.arange(2.0), np.array(limits), Look("#000000"), "a")
+    text = as_text(Chart("t", "", (Panel("x", "y", (line,), y_limits=limits),)))
+    assert [row[:8].strip() for row in text.splitlines() if row[9:10] == "|" and row[:8].strip()] == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "log", "expected"),
+    [
+        ((0.0, 3.0), False, ["0", "1", "2", "3"]),  # epochs are whole
+        ((0.0, 120.0), False, ["0", "20", "40", "60", "80", "100", "120"]),
+        ((0.0, 0.5), False, ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+        ((7e-5, 1.4), True, ["0.0001", "0.001", "0.01", "0.1", "1"]),
+        ((0.001, 0.002), True, ["0.001", "0.002"]),
+    ],
+)
+def test_below_a_drawing_stand_round_numbers(x, log, expected):
+    line = Line(np.array(x), np.arange(2.0), Look("#000000"), "a")
+    text = as_text(Chart("t", "", (Panel("rate", "y", (line,), log_x=log),)))
+    numbers = [float(number) for number in text.splitlines()[-2].split()]
+    assert numbers == pytest.approx([float(number) for number in expected])
 
 
 def test_recipes_with_panels_of_their_own_share_one_drawing():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lossopt_cli.catalogue.lookup import find_setting, plain
+from lossopt_cli.catalogue.optimizers import default_rate
 from lossopt_cli.catalogue.recipes import spell_value
 from lossopt_cli.catalogue.rows import NOTHING
 from lossopt_cli.config.choices import loss_tasks
@@ -63,11 +64,7 @@ class Arm:
     @property
     def default_rate(self) -> float | None:
         """What the optimizer's row has; None for one that is not in the catalogue."""
-        name = self.config.optimizer.name
-        if is_user_code(name) or is_foreign(name):
-            return None
-        row = NAMED["optimizer"](name)
-        return next(setting.default for setting in row.settings if setting.name == LEARNING_RATE)
+        return default_rate(self.config.optimizer.name)
 
     def at(self, rate: float | None, seed: int) -> Config:
         """The config of one trial; rate: None leaves the optimizer its own."""

@@ -155,7 +155,7 @@ class StackTraining:
         seen = examination.metrics(raw, truth.reshape(*encoded.shape[:2], *truth.shape[1:]))
         state = self.program.evaluated(self.state)
         found = [
-            {"train": {**values, "loss": float((own * sizes).sum() / sizes.sum())}}
+            {"train": {"loss": float((own * sizes).sum() / sizes.sum()), **values}}
             for values, own in zip(seen, losses.T.copy(), strict=True)
         ]
         for metrics, measured in zip(found, examination.measure(state, "validation"), strict=True):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from lossopt_cli.analysis.scale import Scale
 SIGNS = "*o+x#@%&$"
 LEFT = 10  # columns for the scale
 HEIGHT = 14
+APART = 2  # rows between numbers of the scale, at least
 MOST = 2  # panels; more would scroll away
 
 
@@ -27,12 +29,16 @@ def as_text(picture: Picture, width: int = 80) -> str:
 
 
 def _chart(chart: Chart, width: int) -> str:
+    """One legend for all panels, and the panels below each other."""
     rows: dict[str, list[Panel]] = {}
     for place, panel in enumerate(chart.panels):
         rows.setdefault(panel.row or str(place), []).append(panel)
     labels = dict.fromkeys(line.label for panel in chart.panels for line in panel.lines if line.label)
     signs = dict(zip(labels, SIGNS, strict=False))
-    return "\n".join(_panel(_merged(panels, signs), signs, width) for panels in list(rows.values())[-MOST:])
+    panels = [_merged(panels, signs) for panels in list(rows.values())[-MOST:]]
+    shown = {line.label for panel in panels for line in panel.lines}
+    legend = _legend([f"{sign} {label}" for label, sign in signs.items() if label in shown], width)
+    return "\n".join([*legend, *(_panel(panel, signs, width) for panel in panels)])
 
 
 def _merged(panels: Sequence[Panel], signs: Mapping[str, str]) -> Panel:
@@ -43,32 +49,70 @@ def _merged(panels: Sequence[Panel], signs: Mapping[str, str]) -> Panel:
     return replace(panels[-1], lines=tuple(named.values()), title=title)
 
 
+def _legend(entries: Sequence[str], width: int) -> list[str]:
+    """In one line where they fit, else a line each."""
+    line = " " * LEFT + "   ".join(entries)
+    return [line] if len(line) <= width else [(" " * LEFT + entry)[:width] for entry in entries]
+
+
 def _panel(panel: Panel, signs: Mapping[str, str], width: int) -> str:
     columns = width - LEFT
     ends, limits = _ends(panel), y_limits(panel)
-    canvas = np.full((HEIGHT, columns), " ")
-    for line in reversed(panel.lines):
-        _trace(canvas, signs[line.label], line, ends, limits, log=panel.log_x)
-    levels = {row: limits[1] - (limits[1] - limits[0]) * row / (HEIGHT - 1) for row in (0, HEIGHT // 2, HEIGHT - 1)}
-    scale = [f"{levels[row]:.3g}" if row in levels else "" for row in range(HEIGHT)]
-    drawn = [f"{text:>8} |{''.join(row).rstrip()}" for text, row in zip(scale, canvas, strict=True)]
-    left, right = (f"{10.0**end if panel.log_x else end:.3g}" for end in ends)
-    ruler = f"{'':>{LEFT}}{left}{panel.x_label:^{columns - len(left) - len(right)}}{right}"
+    levels = _levels(limits)
+    rows = enumerate(_canvas(panel, signs, columns, ends, limits))
+    drawn = [f"{levels.get(place, ''):>{LEFT - 2}} |{row.rstrip()}" for place, row in rows]
     head = " ".join(part for part in (panel.title, panel.y_label) if part)
-    key = [f"{signs[line.label]} {line.label}" for line in panel.lines]
-    return "\n".join([*_packed([head, *key], width), *drawn, ruler])
+    below = [_ruler(panel, ends, columns), panel.x_label.center(columns)]
+    return "\n".join([" " * LEFT + head, *drawn, *(" " * LEFT + line.rstrip() for line in below)])
 
 
-def _packed(parts: Sequence[str], width: int) -> list[str]:
-    """The parts in as few lines as they fit in, below each other's beginning."""
-    lines = [""]
-    for part in parts:
-        longer = f"{lines[-1]}   {part}" if lines[-1] else " " * LEFT + part
-        if len(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append((" " * LEFT + part)[:width])
-    return lines
+def _levels(limits: Limits) -> dict[int, str]:
+    """Round numbers beside the rows that they belong to."""
+    scale = Scale(*limits, HEIGHT)
+    return {HEIGHT - 1 - scale.place(tick): text for tick, text in _texts(scale.ticks(APART)).items()}
+
+
+def _ruler(panel: Panel, ends: Limits, columns: int) -> str:
+    """Round numbers below the columns that they belong to; of a logarithm powers of ten."""
+    scale = Scale(*ends, columns) if ends[1] > ends[0] else Scale(ends[0] - 0.5, ends[1] + 0.5, columns)
+    line = [" "] * columns
+    for tick, text in (_decades(ends, columns) if panel.log_x else _texts(scale.ticks(_room(panel, scale)))).items():
+        start = min(max(scale.place(tick) - len(text) // 2, 0), columns - len(text))
+        line[start : start + len(text)] = text
+    return "".join(line)
+
+
+def _texts(ticks: Sequence[float]) -> dict[float, str]:
+    """The numbers with as many decimals as tell them apart; in powers of ten where that takes too much room."""
+    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
+    places = max(0, math.ceil(-math.log10(step) - 1e-9))
+    texts = {tick: f"{round(tick, places) + 0.0:.{places}f}" for tick in ticks}
+    return texts if max(map(len, texts.values())) <= LEFT - 2 else {tick: f"{tick:.2g}" for tick in ticks}
+
+
+def _decades(ends: Limits, columns: int) -> dict[float, str]:
+    """Where there are fewer than two, the ends."""
+    decades = range(math.ceil(ends[0] - 1e-9), math.floor(ends[1] + 1e-9) + 1)
+    marked = [float(power) for power in decades[:: 1 + len(decades) * LEFT // columns]]
+    return {power: f"{10.0**power:.3g}".replace("e-0", "e-") for power in (marked if len(marked) > 1 else ends)}
+
+
+def _room(panel: Panel, scale: Scale) -> float:
+    """Columns between two numbers, at least; those of epochs and steps are whole."""
+    whole = all((line.x % 1.0 == 0.0).all() for line in panel.lines)
+    return max(LEFT - 2, (scale.width - 1) / (scale.high - scale.low) if whole else 0.0)
+
+
+def _canvas(panel: Panel, signs: Mapping[str, str], columns: int, ends: Limits, limits: Limits) -> list[str]:
+    """The rows of the drawing. Where lines lie over each other their signs take turns, so that each is seen."""
+    found = np.full((len(panel.lines), HEIGHT, columns), fill_value=False)
+    for cells, line in zip(found, panel.lines, strict=True):
+        _trace(cells, line, ends, limits, log=panel.log_x)
+    drawn = np.full((HEIGHT, columns), " ")
+    for row, column in np.argwhere(found.any(axis=0)):
+        here = np.flatnonzero(found[:, row, column])
+        drawn[row, column] = signs[panel.lines[here[(row + column) % len(here)]].label]
+    return ["".join(row) for row in drawn]
 
 
 def _ends(panel: Panel) -> Limits:
@@ -78,9 +122,10 @@ def _ends(panel: Panel) -> Limits:
     return (math.log10(low), math.log10(high)) if panel.log_x else (low, high)
 
 
-def _trace(canvas: np.ndarray, sign: str, line: Line, ends: Limits, limits: Limits, *, log: bool) -> None:
-    """The line put on the canvas, without gaps where it is steep; a single point where it is one."""
-    rows, columns = canvas.shape
+def _trace(cells: np.ndarray, line: Line, ends: Limits, limits: Limits, *, log: bool) -> None:
+    """The cells [rows, columns] that the line goes through, without gaps where it is steep; a single point where it is
+    one."""
+    rows, columns = cells.shape
     known = np.isfinite(line.y)
     if not known.any():
         return
@@ -97,7 +142,7 @@ def _trace(canvas: np.ndarray, sign: str, line: Line, ends: Limits, limits: Limi
         steps = range(before + 1, level) if level > before else range(level + 1, before)
         for row in (*steps, level):
             if 0 <= row < rows:
-                canvas[row, place] = sign
+                cells[row, place] = True
         before = level
 
 
