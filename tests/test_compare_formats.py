@@ -9,7 +9,8 @@ from made_comparisons import comparison, four_tied, recipe
 
 from lossopt_cli.analysis import baselines, conditions, escapes, latex, methods, several
 from lossopt_cli.analysis.columns import column_named
-from lossopt_cli.analysis.tables import View
+from lossopt_cli.analysis.comparison_json import as_json
+from lossopt_cli.analysis.tables import View, table
 from lossopt_cli.commands.comparison_checks import WORSE, observed, values
 from lossopt_cli.commands.left_out import left_out_lines
 from lossopt_cli.errors import UsageError
@@ -94,6 +95,62 @@ def test_every_sign_that_latex_would_read_is_escaped(sign):
         recipe(name, 0.01, 0.97, "tied"), recipe("sgd", 0.01, 0.96, "tied", (0.01, -0.01, 0.03), best=name)
     )
     assert f"a{escapes.LATEX_SIGNS[sign]}b" in latex.table(made, View())
+
+
+def test_latex_has_the_seeds_that_arrived_in_words_and_no_empty_cell():
+    rows = latex_rows(latex.table(mixed(), View()))
+    assert rows["lion"][2:] == [rows["lion"][2], "--", "3 (8 of 8)", "0.900"]
+    assert rows[r"ftrl$^\ddagger$"][3] == "7/8"
+    assert all(cell for cells in rows.values() for cell in cells)
+    assert "| 3 (8 of 8) |" in latex.markdown(mixed(), View())
+
+
+FEW = [recipe("adam", 0.01, 0.9, "open", n=3), recipe("sgd", 0.01, 0.8, "open", (0.1, -1, 1), n=3)]
+UNTUNED = [
+    recipe("adam", 0.01, 0.9, "not_tuned", edge="highest"),
+    recipe("sgd", 0.01, 0.8, "not_tuned", (0.1, -1, 1), edge="lowest", pair={"claimable": False}),
+]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (comparison(*FEW), "no two recipes have 4 seeds in common"),
+        (comparison(*UNTUNED), "no recipe is tuned"),
+        (comparison(replace(UNTUNED[0], edge=None, standing="open"), UNTUNED[1]), "only adam is tuned"),
+        (comparison(*UNTUNED, refused="the runs start from other weights."), "the runs start from other weights"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_that_nothing_can_be_claimed_has_its_true_reason(made, why):
+    assert f"% nothing is bold: {why}\n" in latex.table(made, View())
+    assert f"No claim is made about differences: {why}." in methods.paragraph(made, VERSIONS)
+    assert several.verdict([made, made]) == f"No recipe is best or tied on any of 2 problems: {why}."
+
+
+def test_several_problems_have_their_reasons_where_they_differ():
+    text = several.verdict([comparison(*FEW), comparison(*UNTUNED, data="wine")])
+    assert text.endswith("no two recipes have 4 seeds in common on digits; no recipe is tuned on wine.")
+
+
+def test_what_is_not_tuned_is_not_judged_but_has_its_time():
+    """r: adam 1, 1; sgd 1.5, 1.5, though it is not tuned: (4 - 1.5) / 3."""
+    adam = recipe("adam", 0.01, 0.97, "not_tuned", edge="highest", time_to_target_epochs=2.0)
+    sgd = recipe("sgd", 0.01, 0.9, "not_tuned", (0.07, 0.05, 0.09), edge="highest", pair={"claimable": False})
+    rows = {row.name: row for row in several.across([comparison(adam, sgd)] * 2)}
+    assert (rows["adam"].score, rows["sgd"].score) == (1.0, pytest.approx(2.5 / 3))
+    assert (rows["adam"].good, rows["sgd"].good) == (0, 0)
+
+
+SPLITS = replace(four_tied().protocol, splits_vary=True)
+
+
+@pytest.mark.parametrize("changes", [{}, {"protocol": SPLITS, "test_over_train": 1 / 7}], ids=["one split", "splits"])
+def test_the_correction_for_splits_is_named_where_it_is_applied(changes):
+    made = four_tied(**changes)
+    texts = [methods.paragraph(made, VERSIONS), latex.table(made, View()), table(made, View(120))]
+    assert ["1/n + 0.143 (Nadeau and Bengio 2003)" in " ".join(text.split()) for text in texts] == [bool(changes)] * 3
+    assert as_json(made, [], [])["protocol"]["test_over_train"] == pytest.approx(1 / 7 if changes else 0.0)
 
 
 def test_columns_and_rows_are_those_asked_for():

@@ -192,10 +192,22 @@ def test_a_lost_recipe_has_no_band_of_its_loss(made):
 # Steps.
 
 
-def test_the_running_mean_is_that_of_the_last_steps():
-    losses = np.array([3.0, 1.0, 2.0, 6.0, np.nan, 1.0])
-    np.testing.assert_array_equal(running_mean(losses, 2), [np.nan, 2.0, 1.5, 4.0, np.nan, np.nan])
-    assert np.isnan(running_mean(losses[:1], 2)).all()
+@pytest.mark.parametrize(
+    ("losses", "window", "expected"),
+    [
+        ([3.0, 1.0, 2.0, 6.0, np.nan, 1.0], 3, [2.0, 2.0, 3.0, np.nan, np.nan, np.nan]),
+        ([3.0, 1.0, 2.0, 6.0, np.nan, 1.0], 2, [2.0, 1.5, 4.0, np.nan, np.nan, 1.0]),
+        ([3.0, 1.0], 9, [2.0, 2.0]),
+        ([3.0, np.inf], 1, [3.0, np.nan]),
+    ],
+)
+def test_the_running_mean_is_that_of_the_steps_around(losses, window, expected):
+    np.testing.assert_allclose(running_mean(np.array(losses), window), expected, atol=1e-12)
+
+
+def test_where_losses_fall_straight_the_running_mean_is_the_loss_itself():
+    losses = np.linspace(2.0, 1.0, 41)
+    np.testing.assert_allclose(running_mean(losses, 9)[4:-4], losses[4:-4], atol=1e-12)
 
 
 def test_steps_average_over_a_quarter_of_an_epoch(made):
@@ -204,8 +216,8 @@ def test_steps_average_over_a_quarter_of_an_epoch(made):
     [panel] = chart.panels
     [batches, *means] = panel.lines
     assert [line.kind for line in panel.lines] == ["batches", "running", "running"]
-    assert means[0].y[1] == pytest.approx(batches.y[:2].mean(), abs=1e-12)  # 8 steps an epoch: 2 of them
-    assert "(2 steps), no band" in chart.caption
+    assert means[0].y[1] == pytest.approx(batches.y[1:3].mean(), abs=1e-12)  # 8 steps an epoch: 2 of them
+    assert "around it (2 steps; at the ends over what is there), no band" in chart.caption
 
 
 @pytest.mark.parametrize(("by", "last"), [("step", 40.0), ("epoch", 5.0)])
@@ -366,6 +378,14 @@ def test_the_tradeoff_is_the_mean_over_the_seconds():
     [point] = chart.panels[0].lines
     assert (point.x.tolist(), point.y.tolist()) == ([2.5], [0.97])
     assert (point.low[0], point.high[0]) == pytest.approx((0.967, 0.973))
+
+
+@pytest.mark.parametrize(("n", "said"), [(1, "of one run each, which vary by themselves"), (8, "mean of 8 seeds")])
+def test_the_seconds_of_the_tradeoff_begin_at_0_and_say_of_how_many_runs_they_are(n, said):
+    found = [recipe("adam", 0.01, 0.97, "best", seconds=0.58, n=n), recipe("sgd", 0.1, 0.9, "tied", seconds=0.54, n=n)]
+    chart = tradeoff(selected(comparison(*found)))
+    assert chart.panels[0].x_limits == (0.0, pytest.approx(0.638))
+    assert said in chart.caption
 
 
 # Profile and confusion.

@@ -434,6 +434,10 @@ def test_the_standard_error_of_the_test_metric_is_that_of_one_run(tmp_path: Path
     sample = {"split": "test", "metric": "macro_f1", "value": 0.9, "low": 0.86, "high": 0.94}
     make(tmp_path / "f1", "adam", 0.95, metric="macro_f1", change={"sample": sample})
     assert only(tmp_path / "f1").standard_error == pytest.approx(0.04 / 1.96, rel=1e-4)
+    for seed in range(4):
+        made_run(tmp_path / "all" / str(seed), seed=seed, test=1.0)
+    wide = 1.96**2 / (180 + 1.96**2)  # of Wilson's interval of 180 of 180
+    assert only(tmp_path / "all").standard_error == pytest.approx(wide / 2 / 1.96, rel=1e-4)
 
 
 def test_a_single_run_has_the_interval_of_its_sample(tmp_path: Path):

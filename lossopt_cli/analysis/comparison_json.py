@@ -4,6 +4,8 @@ Of all:     schema_version, problem (its hash, as in result.json), data, task, s
             metric, higher_is_better, split, weights (`last` or `best` epoch's), n_test (examples of the split),
             test_standard_error (of one run's metric on these examples), guessing, target, target_given, judged (whether
             anything can be claimed), refused (why nothing is ranked), baseline, min_effect, protocol, folders
+protocol:   (least, most) over the recipes. test_over_train: n_test / n_train, by which every interval is wider where
+            each seed has a split of its own: s sqrt(1/n + n_test/n_train) (Nadeau and Bengio 2003); 0 with one split
 recipes:    the best first. mean, ci_low, ci_high: over seeds at 95 %. worst: of the seeds. lost: how many of the n.
             standing: best, tied, worse, open (too few seeds in common with the best to judge), not_tuned or lost.
             rank: 1 + how many are claimed to be better. edge: why it is not tuned. difference_to_best,
@@ -54,7 +56,7 @@ def as_json(comparison: Comparison, verdict: Iterable[Sentence], left_out: Itera
             "refused": comparison.refused,
             "baseline": comparison.baseline,
             "min_effect": comparison.min_effect,
-            "protocol": vars(comparison.protocol),
+            "protocol": vars(comparison.protocol) | {"test_over_train": comparison.test_over_train},
             "recipes": [_recipe(comparison, recipe) for recipe in comparison.recipes],
             "pairs": [_pair(pair) for pair in comparison.pairs],
             "time_pairs": [_claim(pair) for pair in comparison.time_pairs],

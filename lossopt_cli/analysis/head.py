@@ -82,6 +82,12 @@ def protocol(comparison: Comparison) -> str:
     return said
 
 
+def split_correction(comparison: Comparison) -> str:
+    """What widens the intervals where every seed has a split of its own; "" where all have one split."""
+    share = comparison.test_over_train
+    return f"corrected for splits that share examples, 1/n + {share:.3f} (Nadeau and Bengio 2003)" if share else ""
+
+
 def _tuning(seeds: tuple[int, int]) -> str:
     least, most = seeds
     if not most:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from lossopt_cli.analysis import escapes, wording
 from lossopt_cli.analysis.columns import DIFFERENCE, RECIPE, SEEDS, Column, column_named, metric_places, setting_columns
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
-from lossopt_cli.analysis.head import number, problem, protocol, size
+from lossopt_cli.analysis.head import number, problem, protocol, size, split_correction
 from lossopt_cli.analysis.marks import OF_ANY
+from lossopt_cli.analysis.reasons import why_none
 from lossopt_cli.analysis.tables import View, shown, words_of
 
 PRINTED = ("recipe", "learning_rate", "mean", "worst", "lost", "time_to_target_epochs", "at_default")
 BOLD = ("best", "tied")
+NOTHING = "--"  # in an empty cell of LaTeX
 NOTES = {"open": ("ast", "too few seeds in common with the best to judge"),
          "not_tuned": ("dagger", "not tuned: best at the end of its learning rates, so not judged"),
          "lost": ("ddagger", "most seeds diverged or ended no better than guessing")}  # fmt: skip
@@ -65,7 +67,7 @@ def meaning(comparison: Comparison) -> list[str]:
         f"{problem(comparison)}; {size(comparison)}",
         f"{number(comparison)}; {protocol(comparison)}",
         "mean ± half-width of the 95 % Student t interval of the mean over seeds"
-        + (" and splits" if found.splits_vary else ", on one split of the data"),
+        + (f" and splits, {split_correction(comparison)}" if found.splits_vary else ", on one split of the data"),
     ]
     if comparison.judged:
         said.append(
@@ -73,12 +75,14 @@ def meaning(comparison: Comparison) -> list[str]:
             + (f"all {found.pairs} pairs together (Bonferroni)" if found.pairs > 1 else "the pair")
         )
     else:
-        said.append("nothing is bold: there are too few seeds to tell a difference from chance")
+        said.append(f"nothing is bold: {why_none(comparison)}")
     return said
 
 
 def cell(comparison: Comparison, column: Column, recipe: RecipeResult) -> str:
-    """As in the table for the screen, the mean with ±."""
+    """As in the table for the screen, the mean with ±, of how many seeds a time is in words."""
+    if column.name == "time_to_target_epochs" and recipe.time_to_target_epochs is not None:
+        return f"{column.cell(comparison, recipe).split()[0]} ({recipe.reached} of {recipe.n})"
     if column.name != "mean":
         return column.cell(comparison, recipe)
     places = metric_places(comparison)
@@ -89,7 +93,7 @@ def cell(comparison: Comparison, column: Column, recipe: RecipeResult) -> str:
 
 
 def _latex(comparison: Comparison, column: Column, recipe: RecipeResult) -> str:
-    text = escapes.latex(cell(comparison, column, recipe))
+    text = escapes.latex(cell(comparison, column, recipe)) or NOTHING
     if column.name == "mean" and _is_bold(comparison, recipe):
         return rf"\textbf{{{text}}}"
     if column.name == RECIPE:

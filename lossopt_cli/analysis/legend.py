@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from lossopt_cli.analysis import layout, wording
 from lossopt_cli.analysis.columns import DIFFERENCE, behind, setting_columns
 from lossopt_cli.analysis.comparison import Comparison, RecipeResult
+from lossopt_cli.analysis.head import split_correction
 from lossopt_cli.analysis.layout import Block
 from lossopt_cli.analysis.marks import MEANT, mark_of
 from lossopt_cli.analysis.scale import BELOW, BEYOND
@@ -45,6 +46,7 @@ def intervals(comparison: Comparison) -> str:
     each = wording.percent(1.0 - 0.05 / max(found.pairs, 1))
     sure = f"95 % for all {found.pairs} pairs together ({each} each)" if found.pairs > 1 else "95 %"
     over = "the split of the data, too" if found.splits_vary else "on one split of the data"
+    over += "; " * bool(comparison.test_over_train) + split_correction(comparison)
     return f"├──●─┤ {sure}, paired by seed: initial weights and batch order vary, {over}"
 
 

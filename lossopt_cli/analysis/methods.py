@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.columns import setting_text
 from lossopt_cli.analysis.comparison import Comparison
-from lossopt_cli.analysis.head import weights
-from lossopt_cli.analysis.statistics import LEAST_SEEDS
+from lossopt_cli.analysis.head import split_correction, weights
+from lossopt_cli.analysis.reasons import why_none
 
 NAMES = {"lossopt": "lossopt", "keras": "Keras", "torch": "PyTorch"}
 
@@ -67,6 +67,8 @@ def _measured(comparison: Comparison) -> str:
     sampled = f" (one run's standard error on these: {error:.2g})" if error is not None else ""
     guessing = f" (guessing scores {comparison.guessing:.3g})" if comparison.guessing is not None else ""
     over = "as the mean over seeds with its 95 % t interval"
+    if comparison.test_over_train:
+        over = f"as the mean over seeds and splits with its 95 % t interval, {split_correction(comparison)}"
     if comparison.protocol.report_seeds[1] == 1:
         over = "of one seed each, so that nothing is known of chance"
     return (
@@ -80,17 +82,18 @@ def _rule(comparison: Comparison) -> str:
     if len(comparison.recipes) < 2:
         return ""
     if not comparison.judged:
-        return f"No claim is made about differences: that takes {LEAST_SEEDS} common seeds."
+        return f"No claim is made about differences: {why_none(comparison)}."
     floor = ""
     if comparison.counts:
         floor = f", with a standard deviation of at least 1/(sqrt(2) {comparison.n_split})"
     effect = ""
     if comparison.min_effect:
-        effect = f" and the difference is at least {comparison.min_effect:g}"
+        effect = f" and the difference is at least {comparison.min_effect:g}, and to be equal where it lies within that"
+    splits = f", {split_correction(comparison)}," if comparison.test_over_train else ""
     level = f"level 1 - 0.05/{pairs} (Bonferroni over {pairs} pairs)" if pairs > 1 else "level 0.95"
     return (
         "Two recipes are said to differ where the Student t interval of their difference, paired by seed, at "
-        f"{level}{floor} excludes zero{effect}."
+        f"{level}{floor}{splits} excludes zero{effect}."
     )
 
 

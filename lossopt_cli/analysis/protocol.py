@@ -9,6 +9,7 @@ from lossopt_cli.analysis.choosing import Tried
 from lossopt_cli.analysis.comparison import Protocol
 from lossopt_cli.analysis.pairs import Rule
 from lossopt_cli.analysis.statistics import pair_count
+from lossopt_cli.catalogue.intervals import wilson
 from lossopt_cli.runs.records import Record
 
 SPLIT_FOR_EACH_SEED = "seed"
@@ -65,11 +66,15 @@ def splits_vary(record: Record) -> bool:
 
 
 def standard_error(one: Tried, view: View) -> float | None:
-    """Of the metric of one run on this sample of examples: sqrt(p (1 - p) / n) for accuracy, else a quarter of the
-    95 % interval that the runs recorded, their mean. None where they recorded it for another metric or split."""
+    """Of the metric of one run on this sample of examples: sqrt(p (1 - p) / n) for accuracy, or what half of Wilson's
+    interval stands for where no example, or every one, is right (n of n is no proof of 1); else a
+    quarter of the 95 % interval that the runs recorded, their mean. None where they recorded it for another metric or split."""
     size = one.records[0].sizes[view.split]
     if view.metric == "accuracy":
         share = min(max(one.mean, 0.0), 1.0)
+        if share in (0.0, 1.0):
+            low, high = wilson(round(share * size), size)
+            return (high - low) / (2.0 * STANDARD_NORMAL)
         return math.sqrt(share * (1.0 - share) / size)
     samples = [record.sample for record in one.records]
     widths = [

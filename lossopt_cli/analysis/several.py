@@ -10,6 +10,7 @@ from lossopt_cli.analysis.comparison import Comparison, RecipeResult
 from lossopt_cli.analysis.convergence import R_MAX, profile_score
 from lossopt_cli.analysis.marks import MEANT, mark_of
 from lossopt_cli.analysis.problems import ProblemRuns
+from lossopt_cli.analysis.reasons import why_none
 from lossopt_cli.analysis.tables import MARK, View
 
 BEST_OR_TIED = ("best", "tied")
@@ -95,10 +96,17 @@ def verdict(comparisons: Sequence[Comparison]) -> str:
     best = [row.name for row in rows if row.good == rows[0].good]
     problems = wording.counted(len(comparisons), "problem")
     if not rows[0].good:
-        return f"No recipe is best or tied on any of {problems}: there are too few seeds to say."
+        return f"No recipe is best or tied on any of {problems}: {'; '.join(_reasons(comparisons))}."
     each = " each" if len(best) > 1 else ""
     verb = wording.is_or_are(best)
     return f"{wording.listing(best)} {verb} best or tied on {rows[0].good} of {problems}{each}."
+
+
+def _reasons(comparisons: Sequence[Comparison]) -> list[str]:
+    """Why nothing can be said, once where it is the same for all problems."""
+    found = {comparison.data: why_none(comparison) for comparison in comparisons}
+    reasons = list(dict.fromkeys(reason for reason in found.values() if reason))
+    return reasons if len(reasons) == 1 else [f"{reason} on {data}" for data, reason in found.items() if reason]
 
 
 def _key(recipe: RecipeResult) -> tuple[str, str, str | None]:
@@ -134,7 +142,7 @@ def _scores(comparisons: Sequence[Comparison], results: Sequence[Sequence[Recipe
 
 
 def _time(recipe: RecipeResult | None) -> float:
-    """A recipe that was not run, or cannot be judged, never arrives."""
-    if recipe is None or recipe.time_to_target_epochs is None or recipe.standing == "not_tuned":
+    """A recipe that was not run never arrives. One that is not tuned has its time: it is not judged, but measured."""
+    if recipe is None or recipe.time_to_target_epochs is None:
         return math.inf
     return recipe.time_to_target_epochs

@@ -16,6 +16,7 @@ from lossopt_cli.analysis.findings import (
     without_tuning,
 )
 from lossopt_cli.analysis.layout import wrapped
+from lossopt_cli.analysis.reasons import why_not
 from lossopt_cli.analysis.statistics import LEAST_SEEDS
 
 MOST = 7
@@ -190,7 +191,7 @@ def baseline(case: Case) -> Sentence | None:
         pair = recipe.difference_to_baseline
         if pair is None:
             continue
-        why = baselines.why_not(case.comparison, pair)
+        why = why_not(case.comparison, pair)
         if why is not None:
             unsaid.append(f"nothing can be said of {case.label(recipe)} ({why})")
         else:

@@ -88,9 +88,15 @@ def _metric_table(evaluation: Evaluation) -> Table:
     ends = {name: (found["low"], found["high"]) for name, found in intervals.items()}
     rows = [
         [name, value, *ends.get(name, (None, None)), guessing.get(name)]
-        for name, value in evaluation["metrics"].items()
+        for name, value in _shown(evaluation).items()
     ]
     return ["metric", "value", "low", "high", "guessing"], rows
+
+
+def _shown(evaluation: Evaluation) -> Mapping[str, float | None]:
+    """The metrics; the loss, which is of one recipe only, just where there is nothing else."""
+    metrics = {name: value for name, value in evaluation["metrics"].items() if name != "loss"}
+    return metrics or evaluation["metrics"]
 
 
 def _head(evaluation: Evaluation) -> str:
@@ -109,9 +115,7 @@ def _metrics(evaluation: Evaluation) -> list[str]:
     """A line a metric: its value, its interval, and what guessing scores."""
     intervals, guessing = evaluation["intervals"], evaluation["guessing"]
     rows = [["", evaluation["split"] or "value", f"{percent(evaluation['confidence'])} interval", "guessing"]]
-    for name, value in evaluation["metrics"].items():
-        if name == "loss" and len(evaluation["metrics"]) > 1:  # of one recipe only; the metrics are of all
-            continue
+    for name, value in _shown(evaluation).items():
         found = intervals.get(name, {"low": None})
         interval = "-" if found["low"] is None else _range(found["low"], found["high"])
         rows.append([name, short(value), interval, short(guessing[name]) if name in guessing else ""])
@@ -150,7 +154,8 @@ def _meaning(evaluation: Evaluation) -> str:
     if undefined:
         said.append(f"Not defined on these {examples}: {listing(undefined)}{_why(evaluation, undefined)}.")
     if fixed:
-        why = "one example says nothing of others" if n < 2 else f"every sample of these {examples} scores the same"
+        same = f"samples drawn from these {examples} all score the same, so they do not tell how much others may differ"
+        why = "one example says nothing of others" if n < 2 else same
         said.append(f"No interval of {listing(fixed)}: {why}.")
     return " ".join(said)
 

@@ -15,13 +15,16 @@ ByStep = Literal["step", "epoch"]
 
 
 def running_mean(losses: np.ndarray, window: int) -> np.ndarray:
-    """The mean of the last `window` values, as relapse averages them; NaN before there are so many and where one of
-    them is not finite. Of the shape of `losses`."""
-    found = np.full(len(losses), np.nan)
-    if len(losses) >= window:
-        windows = np.lib.stride_tricks.sliding_window_view(losses, window)
-        found[window - 1 :] = windows.mean(axis=-1)
-    return np.where(np.isfinite(found), found, np.nan)
+    """The mean of the `window` values around each, so that it lies among them also where they fall; at the ends over
+    what is there, and NaN where one of them is not finite. Of the shape of `losses`.
+
+    At i over the values from i - floor((window - 1) / 2) to i + floor(window / 2)."""
+    sums = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(losses), losses, 0.0))])
+    holes = np.concatenate([[0], np.cumsum(~np.isfinite(losses))])
+    places = np.arange(len(losses))
+    first = np.maximum(places - (window - 1) // 2, 0)
+    last = np.minimum(places + window // 2 + 1, len(losses))
+    return np.where(holes[last] == holes[first], (sums[last] - sums[first]) / (last - first), np.nan)
 
 
 def steps(selection: Selection, by: ByStep = "step") -> Chart:
@@ -55,7 +58,8 @@ def _caption(recipes: Sequence[RecipeResult], windows: Sequence[int]) -> str:
     single = max(counts) < 2
     each = counted(counts, "seed") + ("" if single else ", a line each")
     faint = "every batch" if single else "every batch of the first seed"
-    return f"{each}; mean over a quarter of an epoch ({counted(windows, 'step')}), no band; faint: {faint}"
+    around = f"mean over the quarter of an epoch around it ({counted(windows, 'step')}; at the ends over what is there)"
+    return f"{each}; {around}, no band; faint: {faint}"
 
 
 def _lines(selection: Selection, recipe: RecipeResult, by: ByStep) -> tuple[list[Line], int]:

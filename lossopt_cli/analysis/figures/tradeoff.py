@@ -27,13 +27,14 @@ def tradeoff(selection: Selection) -> Chart:
         ends = (None, None) if mean.low is None else (np.array([mean.low]), np.array([mean.high]))
         x, y = np.array([recipe.seconds]), np.array([mean.value])
         lines.append(Line(x, y, selection.look(recipe), selection.label(recipe), "dot", *ends))
-    seconds = [line.x[0] for line in lines]
-    around = 0.9 * min(seconds), 1.1 * max(seconds)
+    most = max(line.x[0] for line in lines)
+    one_run = max(recipe.n for recipe in selection.recipes) < 2
+    of_how_many = "; of one run each, which vary by themselves" if one_run else ""
     return Chart(
         wording.capital(f"{comparison.split} {comparison.metric} and what it costs"),
         selection.caption(
             seeds_in_words([recipe.n for recipe in selection.recipes], "bars"),
-            "seconds: training alone, without evaluation, logging and the first step",
+            f"seconds: training alone, without evaluation, logging and the first step{of_how_many}",
         ),
-        (Panel("training seconds", comparison.metric, tuple(lines), x_limits=around),),
+        (Panel("training seconds", comparison.metric, tuple(lines), x_limits=(0.0, 1.1 * most)),),
     )
