@@ -304,7 +304,9 @@ def test_worse_needs_a_claim_against_the_baseline():
     [({}, 3, "3 seeds in common, 4 are needed"), ({"edge": "highest"}, 8, "lion is not tuned")],
 )
 def test_what_cannot_be_claimed_cannot_be_decided(changes, n, why):
-    few = recipe("lion", 0.01, 0.5, "open", (0.4, 0.3, 0.5), n=n, pair={"claimable": False, "different": False}, **changes)
+    few = recipe(
+        "lion", 0.01, 0.5, "open", (0.4, 0.3, 0.5), n=n, pair={"claimable": False, "different": False}, **changes
+    )
     made = held_to_the_best(mixed(), few)
     assert values(made)[WORSE] is None
     assert observed(made, [WORSE]) == f"cannot be decided: lion and its baseline ({why})"

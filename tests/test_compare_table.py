@@ -137,7 +137,7 @@ def test_one_that_is_far_off_is_cut_and_does_not_squeeze_the_others():
     assert scale.interval(0.8, 0.7, 0.9).endswith(">")
 
 
-def test_most_of_the_points_are_on_the_scale():
+def test_a_point_is_on_the_scale_where_only_its_interval_is_far():
     """As four single seeds behind the best, and one recipe with a wide interval."""
     points, lows = [0.018, 0.029, 0.035, 0.042, 0.385], [0.018, 0.029, 0.035, -0.29, 0.385]
     scale = scale_of(points, lows, [0.018, 0.029, 0.035, 0.37, 0.385], 22)
@@ -221,8 +221,8 @@ def test_a_head_that_is_nearly_right_is_suggested():
 
 
 BELOW = [
-    ({"to .90: until validation accuracy reaches it (the best recipe's median there less one sd)": True}, {}, ()),
-    ({"to .90: until validation accuracy reaches it;": True, "less one sd": False}, {"target_given": True}, ()),
+    ({"to .90: when validation accuracy first reaches it (the best recipe's median less one sd)": True}, {}, ()),
+    ({"to .90: when validation accuracy first reaches it;": True, "less one sd": False}, {"target_given": True}, ()),
     ({"lr room: the lowest learning rate that fails": True, "to .90": False}, {}, ("room",)),
     ({"relapse: how far": True, "lr room": False, "best of k": False}, {}, ("relapse",)),
     ({"best of k trials": True, "relapse": False}, {}, ("best_of_k",)),

@@ -7,10 +7,12 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import made_run
 from sklearn import metrics as theirs
 
 from lossopt_cli.__main__ import run
@@ -191,6 +193,26 @@ def test_the_json_has_its_fields(evaluate):
     assert found["intervals"]["auc"]["low"] < found["metrics"]["auc"] < found["intervals"]["auc"]["high"]
 
 
+@pytest.mark.parametrize("format", ["table", "csv", "markdown", "latex"])
+def test_the_loss_stands_in_json_alone(evaluate, format):
+    assert "loss" in evaluate("breast_cancer", "-f", "json").json["metrics"]
+    words = set(re.split(r"[^a-z_]+", evaluate("breast_cancer", "-f", format).out))
+    assert "accuracy" in words
+    assert "loss" not in words
+
+
+def test_an_evaluation_is_what_a_confusion_matrix_is_drawn_from(evaluate, logs, tmp_path, capsys):
+    shutil.copytree(logs / "digits", tmp_path / "copy")
+    (tmp_path / "copy" / "evaluation-test.json").unlink(missing_ok=True)
+    plot = ["plot", str(tmp_path / "copy"), "--kind", "confusion"]
+    assert run(plot) == 2
+    command = capsys.readouterr().err.splitlines()[-1].split()
+    assert command[:2] == ["lossopt", "evaluate"]
+    assert evaluate(*command[2:]).code == 0
+    assert run(plot) == 0
+    assert (tmp_path / "copy" / "confusion.png").is_file()
+
+
 def test_csv_has_every_cell_of_the_confusion(evaluate):
     found = evaluate("digits", "-f", "csv").out.splitlines()
     assert found[0] == "table,row,column,value"
@@ -242,6 +264,7 @@ def test_a_check_that_is_not_met_exits_3(evaluate, condition, code):
     ("words", "told"),
     [
         (("nothing",), ("no run is called 'nothing'",)),
+        ((__file__,), (f"'{__file__}' is a file, not a run",)),
         (("digits", "--split", "tset"), ("--split", "'tset'", "'validation'")),
         (("digits", "--threshold", "0.5"), ("--threshold", "multiclass")),
         (("breast_cancer", "--threshold", "7"), ("7 is no probability", "between 0 and 1")),
@@ -305,13 +328,27 @@ def test_a_damaged_folder_says_what_is_wrong(evaluate, logs, tmp_path, name, con
     assert "Traceback" not in done.err
 
 
-def test_a_sweep_is_refused_with_one_of_its_runs(evaluate, logs, tmp_path):
-    shutil.copytree(logs / "digits", tmp_path / "sweep" / "first")
-    (tmp_path / "sweep" / "sweep.yaml").write_text("loss: [mse]\n")
-    done = evaluate(tmp_path / "sweep")
+def test_a_sweep_is_refused_with_the_best_of_its_runs(evaluate, tmp_path):
+    for optimizer, rate, seed in product(("sgd", "adam"), (0.1, 0.01, 0.001), (3, 2)):
+        name = f"{optimizer}-{rate}-{seed}"
+        accuracy = 0.9 + 0.02 * (optimizer == "adam") + 0.01 * (rate == 0.01)
+        made_run(tmp_path / name, optimizer=optimizer, learning_rate=rate, seed=seed, test=accuracy)
+    made_run(tmp_path / "going-on", status="running")
+    (tmp_path / "sweep.yaml").write_text("schema_version: 1\n")
+    done = evaluate(tmp_path)
     assert done.code == 2
-    assert "a sweep of 1 run, which keeps no models" in done.err
-    assert f"lossopt train {tmp_path}/sweep/first/config.yaml" in done.err
+    assert "a sweep of 13 runs, which keeps no models" in done.err
+    assert f"lossopt train {tmp_path}/adam-0.01-2/config.yaml && lossopt evaluate last\n" in done.err
+
+
+def test_of_a_folder_of_runs_the_newest_with_a_model_is_told(evaluate, tmp_path):
+    for name in "abc":
+        made_run(tmp_path / name)
+    (tmp_path / "b" / "labels.json").write_text("{}")
+    done = evaluate(tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path} holds 3 runs" in done.err
+    assert done.err.splitlines()[-1].strip() == f"lossopt evaluate {tmp_path}/b"
 
 
 def test_an_error_in_json_is_json(evaluate):

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 
 import pytest
+from made_runs import made_run
 
 from lossopt_cli.__main__ import run
 from lossopt_cli.catalogue.lookup import names_of, plain
@@ -167,21 +169,78 @@ def folder_of_a_run(folder, result: str, age: int) -> None:
     os.utime(folder / "config.yaml", (1577836800 - age, 1577836800 - age))
 
 
-def test_a_table_of_runs_fits_80_columns_and_has_what_they_came_to(tmp_path, capsys):
-    name = "digits-minicnn-sparse_categorical_crossentropy-sgd_momentum=0.9-lr0.001-s0-20261121-0527"
-    values = {"metric": "accuracy", "metrics": {"test": {"accuracy": 0.9166}}}
+LONG = "digits-minicnn-sparse_categorical_crossentropy-sgd_momentum=0.9-lr0.001-s0-20261121-0527"
+
+
+def test_a_table_of_runs_fits_80_columns_and_has_their_whole_names(tmp_path, capsys):
+    values = {"metric": "accuracy", "metrics": {"test": {"accuracy": 0.9}}}
     for age in range(3):
         result = {"schema_version": 1, "status": "interrupted", "loss": {}, "optimizer": {}, **values}
-        folder_of_a_run(tmp_path / f"{name}{30 - age}", json.dumps(result), age)
+        folder_of_a_run(tmp_path / f"{LONG}{30 - age}", json.dumps(result), age)
     folder_of_a_run(tmp_path / "broken", "{", 3)
     assert run(["list", "runs", "--logs", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     head, *lines = out.splitlines()
     assert head.split() == ["run", "status", "metric", "test"]
     assert max(map(len, lines)) <= 80
-    assert [line.split()[0][-2:] for line in lines] == ["30", "29", "28", "en"]
-    assert [line.split()[1:] for line in lines] == [["interrupted", "accuracy", "0.9166"]] * 3 + [["unreadable"]]
+    first = [line for line in lines if not line.startswith(" ")]
+    assert [line.split()[1:] for line in first] == [["interrupted", "accuracy", "0.900"]] * 3 + [["unreadable"]]
+    names = "".join(line.split()[0] for line in lines).replace("broken", "")
+    assert names == "".join(f"{LONG}{30 - age}" for age in range(3))  # the newest first
+    assert all(line.strip() != "052730" for line in lines)  # a date and its time stay together
     assert "broken: result.json line 1" in err
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """A run, and a sweep of two recipes with two rates, four seeds each, one of which failed and one is running."""
+    logs = tmp_path / "logs"
+    made_run(logs / "alone", test=0.7)
+    for optimizer, rate, seed in product(("adam", "sgd"), (0.1, 0.01), range(4)):
+        accuracy = 0.9 + 0.02 * (optimizer == "adam") + 0.01 * (rate == 0.1)
+        name = f"{optimizer}-{rate}-{seed}"
+        made_run(logs / "many" / name, optimizer=optimizer, learning_rate=rate, seed=seed, test=accuracy)
+    made_run(logs / "many" / "not-whole", status="failed")
+    made_run(logs / "many" / "going-on", status="running")
+    (logs / "many" / "sweep.yaml").write_text("schema_version: 1\n")
+    os.utime(logs / "many" / "sweep.yaml", (1577836800, 1577836800))
+    return logs
+
+
+def test_a_sweep_is_one_line_with_what_is_done_and_the_mean_of_the_best(logs, capsys):
+    assert run(["list", "runs", "--logs", str(logs)]) == 0
+    out, err = capsys.readouterr()
+    _, alone, many, best = out.splitlines()
+    assert alone.split() == ["alone", "done", "accuracy", "0.700"]
+    assert many.split() == ["many", "16/18", "done", "accuracy", "0.930"]
+    assert best == "  best: adam, lr 0.1, mean of 4 seeds"
+    assert err == f"the trials of a sweep: lossopt list runs many --logs {logs}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "listed"),
+    [
+        (["many"], 18),
+        (["many/adam-0.1"], 4),
+        (["{logs}/many"], 18),
+        (["{logs}/many/"], 18),
+        (["adam"], 8),
+        (["--logs", "{logs}/many"], 18),
+        (["--format", "csv"], 19),
+        (["--format", "json"], 19),
+    ],
+)
+def test_the_trials_of_a_sweep_are_listed_where_it_is_named_and_for_programs(words, listed, logs, capsys):
+    words = [word.format(logs=logs) for word in words]
+    assert run(["list", "runs", *words, *([] if "--logs" in words else ["--logs", str(logs)])]) == 0
+    out = capsys.readouterr().out
+    found = len(json.loads(out)) if "json" in words else len(out.splitlines()) - 1
+    assert found == listed
+
+
+def test_no_run_begins_so(logs, capsys):
+    assert run(["list", "runs", "xyz", "--logs", str(logs)]) == 2
+    assert "begins with 'xyz'" in capsys.readouterr().err
 
 
 def test_runs_with_their_results_and_the_unreadable(tmp_path, capsys):

@@ -217,7 +217,7 @@ def test_steps_average_over_a_quarter_of_an_epoch(made):
     [batches, *means] = panel.lines
     assert [line.kind for line in panel.lines] == ["batches", "running", "running"]
     assert means[0].y[1] == pytest.approx(batches.y[1:3].mean(), abs=1e-12)  # 8 steps an epoch: 2 of them
-    assert "around it (2 steps; at the ends over what is there), no band" in chart.caption
+    assert "centred (2 steps; at the ends over what is there), no band" in chart.caption
 
 
 @pytest.mark.parametrize(("by", "last"), [("step", 40.0), ("epoch", 5.0)])

@@ -204,6 +204,16 @@ def test_what_differs_in_the_setting_is_told_and_what_is_common_stands_in_the_he
     assert any("5 to 9 epochs" in warning for warning in comparison.warnings)
 
 
+@pytest.mark.parametrize(
+    ("kept", "name"), [({"defaults": {"beta": 0.9, "widths": [1, 2]}}, "my.py:sign:damping=0.5"),
+                       ({}, "my.py:sign:damping=0.5:beta=0.9:widths=[1,2]")], ids=["known", "not known"],
+)  # fmt: skip
+def test_of_the_users_code_only_what_differs_from_the_signature_is_in_the_name(tmp_path: Path, kept: dict, name: str):
+    optimizer = {"name": "/home/a/my.py:sign", "damping": 0.5, "beta": 0.9, "widths": [1, 2]}
+    made_run(tmp_path / "a", optimizer=optimizer, change={"code": {optimizer["name"]: {"sha256": "abc", **kept}}})
+    assert [recipe.optimizer for recipe in only(tmp_path).recipes] == [name]
+
+
 def test_the_same_code_at_another_place_is_the_same_recipe(tmp_path: Path):
     for seed, place in enumerate(("/home/a/my.py:loss", "/mnt/b/my.py:loss")):
         made_run(tmp_path / str(seed), loss={"name": place}, seed=seed, change={"code": {place: {"sha256": "abc"}}})

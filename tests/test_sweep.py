@@ -127,6 +127,44 @@ def test_a_trial_that_fails_does_not_stop_the_others(sweep, tmp_path):
     assert again.code == 0, again.err
 
 
+MINE = """\
+import keras
+
+
+def mine(learning_rate, beta=0.9):
+    return keras.optimizers.SGD(learning_rate, momentum=beta)
+
+
+def short(lr):
+    return keras.optimizers.SGD(lr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rates", "tried"),
+    [
+        ("mine", (), "9 around its scale"),
+        ("mine", ("--lr", "0.01,0.1"), "0.01, 0.1"),
+        ("mine:learning_rate=0.1", ("--lr", "adam=0.01"), "0.1"),
+        ("short:lr=0.1", ("--lr", "adam=0.01"), "0.1"),
+        ("mine:beta=0.5", (), "9 around its scale"),
+    ],
+)
+def test_an_optimizer_without_a_default_rate_gets_those_of_the_sweep(sweep, tmp_path, optimizer, rates, tried):
+    (tmp_path / "mine.py").write_text(MINE)
+    swept = sweep(*SMALL, "--opt", f"{tmp_path}/mine.py:{optimizer},adam", *rates, "--seeds", "4", "--dry-run")
+    assert swept.code == 0, swept.err
+    said = " ".join((swept.out + swept.err).split())
+    assert f"+ {optimizer.partition(':')[0]} {tried}" in said
+
+
+def test_two_rates_for_one_optimizer_of_the_user_are_refused_by_its_name(sweep, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    swept = sweep(*SMALL, "--opt", f"{tmp_path}/mine.py:short:lr=0.1", "--lr", "0.01,0.1", "--dry-run")
+    assert swept.code == 2
+    assert "error: --lr: short has a learning rate of its own, and --lr gives another" in swept.err
+
+
 def test_rates_that_are_too_high_are_lost_and_no_failure(sweep):
     swept = sweep(*SMALL, "--opt", "sgd", "--lr", "0.1,1e30", "--seeds", "2")
     assert swept.code == 0, swept.err

@@ -149,6 +149,7 @@ def test_the_user_s_code_is_kept_and_named_by_the_config(train, tmp_path):
     kept = first.result["code"][f"{source}:loss"]
     assert (first.folder / kept["file"]).read_bytes() == source.read_bytes()
     assert len(kept["sha256"]) == 64
+    assert kept["defaults"] == {"power": 2}
     config = (first.folder / "config.yaml").read_text()
     assert "code/mine.py:loss" in config
     assert "power: 2" in config

@@ -12,8 +12,8 @@ recipes:    the best first. mean, ci_low, ci_high: over seeds at 95 %. worst: of
             difference_to_baseline: a pair, see below. time_to_target_*: the median, null for never; reached: how
             many of the n. room: lowest rate that failed over the chosen one. sensitivity, safe_window_decades,
             best_of_k (by k): of the values that the rate was chosen by. at_default: the mean at the default rate.
-            relapse: how far the loss climbs back, over its start; oscillates: null where it cannot be told (below 32 steps an
-            epoch). tuned: settings chosen as the rate was. rates: every rate that was tried with them
+            relapse: how far the loss climbs back, over its start; oscillates: null where it cannot be told (below 32
+            steps an epoch). tuned: settings chosen as the rate was. rates: every rate that was tried with them
 pairs:      every two recipes. difference: positive where a is better, with its interval at `confidence`; different:
             claimed (rule 8); claimable: four common seeds and both tuned; equal: the whole interval is within
             min_effect. p_t: of the two-sided paired t test. p_*: beside it, they never decide
@@ -23,7 +23,7 @@ checks:     what `--fail-if` asked: expression, failed, reason; empty without it
 
 null stands for what is not known, and for a time that is never reached."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lossopt_cli.analysis.choosing import mean_score
@@ -34,7 +34,12 @@ from lossopt_cli.runs.records import LeftOut
 SCHEMA_VERSION = 1
 
 
-def as_json(comparison: Comparison, verdict: Iterable[Sentence], left_out: Iterable[LeftOut]) -> dict[str, Any]:
+def as_json(
+    comparison: Comparison,
+    verdict: Iterable[Sentence],
+    left_out: Iterable[LeftOut],
+    checks: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """The comparison in the types of JSON, as this module says. left_out: beside what it left out itself."""
     return plain(
         {
@@ -64,6 +69,7 @@ def as_json(comparison: Comparison, verdict: Iterable[Sentence], left_out: Itera
             "warnings": comparison.warnings,
             "left_out": [vars(item) for item in (*left_out, *comparison.left_out)],
             "verdict": [vars(sentence) for sentence in verdict],
+            "checks": list(checks),
             "folders": comparison.folders,
         }
     )

@@ -23,7 +23,8 @@ def legend(comparison: Comparison, recipes: Sequence[RecipeResult], told: Mappin
     marks = dict.fromkeys(mark_of(comparison, recipe) for recipe in recipes)
     said = [f"{mark} {MEANT[mark]}" for mark in marks if mark in MEANT]
     drawn = told[DIFFERENCE].cells if DIFFERENCE in told else ()
-    said += [f"{sign} beyond the scale" for sign in (BELOW, BEYOND) if any(sign in cell for cell in drawn)]
+    beyond = [sign for sign in (BELOW, BEYOND) if any(sign in cell for cell in drawn)]
+    said += [f"{' '.join(beyond)} beyond the scale"] if beyond else []
     parts = ["   ".join(said)] if said else []
     if drawn and any(ends is not None and ends[1] is not None for ends in map(behind, recipes)):
         parts.append(intervals(comparison))
@@ -52,8 +53,6 @@ def intervals(comparison: Comparison) -> str:
 
 def target(comparison: Comparison) -> str:
     """What the times are to, where that comes from, and whose they are."""
-    source = "" if comparison.target_given else " (the best recipe's median there less one sd)"
-    return (
-        f"to {wording.target(comparison.target)}: until validation {comparison.metric} reaches it{source}; the median "
-        "seed, and how many arrive"
-    )
+    source = "" if comparison.target_given else " (the best recipe's median less one sd)"
+    first = f"to {wording.target(comparison.target)}: when validation {comparison.metric} first reaches it{source}"
+    return f"{first}; median, and how many seeds do"

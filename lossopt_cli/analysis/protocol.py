@@ -68,7 +68,8 @@ def splits_vary(record: Record) -> bool:
 def standard_error(one: Tried, view: View) -> float | None:
     """Of the metric of one run on this sample of examples: sqrt(p (1 - p) / n) for accuracy, or what half of Wilson's
     interval stands for where no example, or every one, is right (n of n is no proof of 1); else a
-    quarter of the 95 % interval that the runs recorded, their mean. None where they recorded it for another metric or split."""
+    quarter of the 95 % interval that the runs recorded, their mean. None where they recorded it for another metric or
+    split."""
     size = one.records[0].sizes[view.split]
     if view.metric == "accuracy":
         share = min(max(one.mean, 0.0), 1.0)

@@ -64,7 +64,7 @@ def _as_written(record: Record) -> tuple[str, ...]:
     """Equal for records whose recipes are written alike, so that the catalogue is asked once for all of them."""
     result = record.result
     optimizer = {key: value for key, value in result["optimizer"].items() if key != "learning_rate"}
-    schedule, code = result["config"].get("schedule"), result.get("code")
+    schedule, code = result["config"].get("schedule"), record.code
     parts = (result["loss"], optimizer, schedule, code, record.tuned)
     return record.setting, *map(repr, parts)
 
@@ -73,7 +73,7 @@ def _identity(record: Record) -> tuple[str, ...]:
     """loss, optimizer, schedule, setting, code, what is tuned: equal for recipes that mean the same."""
     parts = _parts(record)
     meant = (_meaning(part, settings, record.task) for part, settings in parts.items())
-    code = record.result.get("code") or {}
+    code = record.code
     names = (settings["name"] for settings in parts.values() if is_user_code(settings["name"]))
     own = (code.get(name, {}).get("sha256", "") for name in names)
     return (*meant, record.setting, "".join(own), " ".join(record.tuned))
@@ -83,8 +83,10 @@ def _recipe(identity: tuple[str, ...], spellings: Sequence[Sequence[Record]], of
     """spellings: the runs of each way in which it is written."""
     *_, setting_hash, code, _ = identity
     first = spellings[0][0]
-    written = [_parts(alike[0]) for alike in spellings]
-    spelled = {part: min((_spelled(part, parts[part]) for parts in written), key=_brevity) for part in PARTS}
+    written = [(_parts(alike[0]), alike[0].code) for alike in spellings]
+    spelled = {
+        part: min((_spelled(part, parts[part], code) for parts, code in written), key=_brevity) for part in PARTS
+    }
     return Recipe(
         loss=spelled["loss"],
         optimizer=spelled["optimizer"],
@@ -117,10 +119,10 @@ def _meaning(part: str, settings: Mapping[str, Any], task: str) -> str:
         return repr(sorted(settings.items()))
 
 
-def _spelled(part: str, settings: Mapping[str, Any]) -> str:
+def _spelled(part: str, settings: Mapping[str, Any], code: Mapping[str, Any]) -> str:
     name, rest = _split(settings)
     try:
-        return spelled_as(part, name, rest)
+        return spelled_as(part, name, rest, code)
     except UsageError:
         return name
 
@@ -137,7 +139,7 @@ def _setting(record: Record) -> dict[str, Any]:
     """What the runs of a problem may differ in beside the recipe, by config key."""
     config = record.config
     model = config.get("model") or {"name": "none"}
-    found = {"model": _spelled("model", model)}
+    found = {"model": _spelled("model", model, record.code)}
     found |= {f"train.{key}": config["train"].get(key) for key in SETTING_OF_TRAIN}
     if record.task == "regression":
         found["data.scale_target"] = config["data"].get("scale_target", True)

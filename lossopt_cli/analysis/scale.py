@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 POINT, LINE, LEFT, RIGHT, ZERO, CROSSING, BELOW, BEYOND = "●", "─", "├", "┤", "│", "┼", "<", ">"
-FAR = 4.0  # what reaches so many times beyond most others is cut off
-MOST = 2 / 3  # of the points are on the scale, so that not one far recipe but most of them set it
+FAR = 4.0  # what reaches so many times beyond the middle interval is cut off
 BESIDE = 1.2  # room beside a point whose interval is cut off
 STEPS = (1.0, 2.0, 5.0)
 ROOM = 6  # signs from tick to tick
@@ -91,11 +90,10 @@ class Scale:
 
 
 def scale_of(points: Sequence[float], lows: Sequence[float], highs: Sequence[float], width: int) -> Scale:
-    """A scale with 0 for points in their intervals from lows to highs. MOST of the points are on it, and the middle one
-    of the intervals; what is FAR beyond these is left out, so that the best are told apart."""
+    """A scale with 0 for points in their intervals from lows to highs. An end or a point that is FAR beyond the end of
+    the middle interval is left out, so that the best are told apart; a point nearer by is on it."""
     ends, known = (sorted(filter(math.isfinite, values)) for values in (highs, points))
-    near = max([0.0, *ends[len(ends) // 2 :][:1], *known[: math.ceil(MOST * len(known))]])
-    reach = [end for end in [*ends, *known] if end <= FAR * near] or ends
+    reach = [end for end in [*ends, *known] if end <= FAR * max(ends[len(ends) // 2], 0.0)] or ends
     low, high = min([0.0, *lows]), max([0.0, *reach])
     if high in known and high < max(ends, default=high):
         high *= BESIDE

@@ -8,7 +8,7 @@ from lossopt_cli.catalogue.losses import loss_named, stands_for
 from lossopt_cli.catalogue.models import model_named
 from lossopt_cli.catalogue.optimizers import FOREIGN, optimizer_named
 from lossopt_cli.catalogue.recipes import is_user_code, spell_part
-from lossopt_cli.catalogue.rows import OptimizerRow, defaults
+from lossopt_cli.catalogue.rows import NOTHING, OptimizerRow, defaults
 from lossopt_cli.catalogue.schedules import schedule_named
 
 TABLES = {
@@ -20,9 +20,12 @@ TABLES = {
 CONSTANT = "constant"  # the schedule that having none means
 
 
-def spelled_as(part: str, name: str, settings: Mapping[str, Any]) -> str:
-    """`sgd:momentum=0.9`, without the learning rate; a user's file by its last name."""
-    usual = {} if _is_elsewhere(name) else defaults(TABLES[part](name))
+def spelled_as(part: str, name: str, settings: Mapping[str, Any], code: Mapping[str, Any] = NOTHING) -> str:
+    """`sgd:momentum=0.9`, without the learning rate; a user's file by its last name.
+
+    code: as result.json keeps it, by name; where it has the defaults of the user's signature, these are not told."""
+    kept = code.get(name, NOTHING).get("defaults", NOTHING)
+    usual = kept if _is_elsewhere(name) else defaults(TABLES[part](name))
     return spell_part(_last_name(name), _without_rate(settings), usual)
 
 

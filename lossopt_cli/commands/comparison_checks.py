@@ -13,7 +13,7 @@ WORSE = "worse"
 
 @dataclass(frozen=True)
 class Check:
-    """A condition asked of a comparison. failed: it holds, or cannot be ruled out; reason: the numbers that it names."""
+    """A condition asked of a comparison. failed: it holds, or cannot be ruled out; reason: the numbers it names."""
 
     expression: str
     failed: bool

@@ -81,9 +81,10 @@ def _screen(output: Output, shown: Shown, console: Console) -> None:
 
 
 def _json(output: Output, console: Console) -> None:
-    found = [as_json(c, verdict.verdict(c, output.folder), output.left_out) for c in output.comparisons]
-    for place, one in enumerate(found):
-        one["checks"] = [vars(check) for check in output.checks[place : place + 1]]
+    found = [
+        as_json(c, verdict.verdict(c, output.folder), output.left_out, map(vars, output.checks[place : place + 1]))
+        for place, c in enumerate(output.comparisons)
+    ]
     if len(found) == 1:
         console.result(json_text(found[0]))
         return

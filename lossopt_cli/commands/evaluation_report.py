@@ -87,8 +87,7 @@ def _metric_table(evaluation: Evaluation) -> Table:
     intervals, guessing = evaluation["intervals"], evaluation["guessing"]
     ends = {name: (found["low"], found["high"]) for name, found in intervals.items()}
     rows = [
-        [name, value, *ends.get(name, (None, None)), guessing.get(name)]
-        for name, value in _shown(evaluation).items()
+        [name, value, *ends.get(name, (None, None)), guessing.get(name)] for name, value in _shown(evaluation).items()
     ]
     return ["metric", "value", "low", "high", "guessing"], rows
 

@@ -5,8 +5,8 @@ data, split, own_data        what was evaluated; split is null for the whole of 
 n, examples, labelled        how many images, rows, ...; whether their truth is known
 trained_on                   how many of them the model was trained on, as far as that is known
 task, target, classes        classes: null for numbers
-metrics                      by name; null where one is not defined on these examples. loss: what was minimised, without
-                             penalties; no interval and no guessing, and in no table unless it stands alone
+metrics                      by name; null where one is not defined on these examples. loss: what was minimised, with
+                             penalties of layers; no interval and no guessing, and in no table unless it stands alone
 confidence, intervals        by name {low, high, method}; low and high are null where the sample cannot tell
 guessing                     by name: what the metric is without a model
 per_class                    [{name, precision, recall, f1, support, predicted}]

@@ -91,6 +91,11 @@ class Record:
         return self.result.get("role")
 
     @property
+    def code(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of the user's files that are named in the config, by that name: `sha256`, `defaults` of the signature."""
+        return self.result.get("code") or {}
+
+    @property
     def tuned(self) -> tuple[str, ...]:
         """The settings, by config key, that a sweep tunes as it does the learning rate."""
         return tuple(self.result.get("tuned") or ())

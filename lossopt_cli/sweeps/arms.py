@@ -27,8 +27,18 @@ from lossopt_cli.sweeps.naming import brief
 from lossopt_cli.sweeps.ranges import Rates, rates_of
 
 LEARNING_RATE = "learning_rate"
+SOME_RATE = 1e-3
 NOT_OF_TRIALS = ("device", "threads", "engine")  # which their hash leaves out, too
 LISTS = ("number or list", "numbers", "widths", "words")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """width: how many trials of a kind are trained together, at most. seconds: what a trial takes then; None where that
+    was not measured."""
+
+    width: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Arm:
 
     recipe: `loss+optimizer` as folders have it, without the settings that are tuned; tuned: those, by dotted key, which
     are chosen as the learning rate is. code: the fingerprints of the user's code in it. scale: what a search found;
-    chosen: the rate that validation chose. width: of the stacks that its trials are trained in, once that is known.
+    chosen: the rate that validation chose; pace: how its trials are trained, each once that is known.
     """
 
     config: Config
@@ -47,7 +57,7 @@ class Arm:
     code: Mapping[str, str] = field(default_factory=dict)
     scale: float | None = None
     chosen: float | None = None
-    width: int | None = None
+    pace: Pace | None = None
 
     @property
     def key(self) -> str:
@@ -150,13 +160,18 @@ def _combinations(axes: Axes) -> Iterator[tuple[dict[str, tuple[Any, Places]], d
             value, at = chosen[section]
             name, settings = named_part(value)
             if section == "optimizer":
-                key = next((key for key in settings if plain(key) == plain(LEARNING_RATE)), None)
+                key = next((key for key in settings if _is_rate(name, key)), None)
                 rates = rates_of(settings.pop(key), at.place) if key else None
             lists = {key: item for key, item in settings.items() if _is_tuned(section, name, key, item)}
             listed |= {(section, key): item for key, item in lists.items()}
             parts[section] = ({"name": name, **settings}, at)
         for values in product(*listed.values()):
             yield _with(parts, dict(zip(listed, values, strict=True))), _dotted(listed, values), rates
+
+
+def _is_rate(name: str, key: str) -> bool:
+    """Whether the setting is the optimizer's learning rate, which torch and its kin call `lr`."""
+    return plain(key) == plain(LEARNING_RATE) or (key == "lr" and (is_user_code(name) or is_foreign(name)))
 
 
 def _with(
@@ -205,7 +220,7 @@ def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[st
     if own is not None and not by_flag:
         return own
     if own is not None and chosen["optimizer"][1].place == "--opt":
-        name = config.optimizer.name
+        name = brief("optimizer", config.optimizer)
         what = f"{name} has a learning rate of its own, and --lr gives another"
         raise UsageError(Fault(what, "--lr", "one of them", f"--lr NAME=RATES, for one optimizer, leaves {name} alone"))
     if spoken:
@@ -232,10 +247,24 @@ def _arm(resolved: Resolved, tuned: Mapping[str, Any], rates: Rates, problems: P
         return replace(arm_of(completed(resolved, problem, problems.tell), tuned), rates=rates)
     from lossopt_cli.training.assembly import assemble
 
-    assembled = assemble(resolved, problems.tell)
+    assembled = assemble(_with_some_rate(resolved), problems.tell)
     if assembled.built.built.learning_rate is None:
         rates = Rates((None,))
     return replace(arm_of(assembled.trial.config, tuned), rates=rates)
+
+
+def _with_some_rate(resolved: Resolved) -> Resolved:
+    """With any learning rate where the user's optimizer cannot be constructed without one: the sweep gives it the true
+    ones, and the arm has none."""
+    from lossopt_cli.training.building import user_parts
+    from lossopt_cli.training.user_optimizers import needs_rate
+
+    optimizer = resolved.config.optimizer
+    code = user_parts(resolved.config, Path.cwd())["optimizer"]
+    if code is None or not needs_rate(code, optimizer.settings):
+        return resolved
+    some = optimizer.model_copy(update={"settings": {**optimizer.settings, LEARNING_RATE: SOME_RATE}})
+    return replace(resolved, config=resolved.config.model_copy(update={"optimizer": some}))
 
 
 def arm_of(config: Config, tuned: Mapping[str, Any] = NOTHING) -> Arm:

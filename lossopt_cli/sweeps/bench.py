@@ -87,7 +87,7 @@ class Bench:
         spent = (time.perf_counter() - stack.began_at) / len(cells)
         for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=True):
             if cell.role == "search":
-                self.tell(_searched(cell, outcome, stack.widest))
+                self.tell(_searched(cell, outcome))
             else:
                 trained = Trained(run, outcome, stack.guess, told, len(cells), stack.widest, spent)
                 self.tell(Ended.of(cell, write_trial(self.workplace, cell, trained)))
@@ -98,9 +98,9 @@ class Bench:
         return lambda step, steps, alive: self.tell(Moved(kept * step / steps))
 
 
-def _searched(cell: Cell, outcome: Outcome, widest: int) -> Ended:
+def _searched(cell: Cell, outcome: Outcome) -> Ended:
     """What a search needs of a trial, of which nothing is kept."""
     final = outcome.evaluations[-1].metrics if outcome.status == "done" else {}
     loss, initial = ((metrics.get("validation") or {}).get("loss") for metrics in (final, outcome.initial))
     known = loss is not None and math.isfinite(loss)
-    return Ended(cell, outcome.status, not known, None, None, 0.0, widest, loss if known else None, initial)
+    return Ended(cell, outcome.status, not known, None, None, 0.0, None, loss if known else None, initial)

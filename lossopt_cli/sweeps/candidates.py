@@ -52,7 +52,7 @@ class Candidate:
     """arms: of one recipe, several where settings of it are tuned; rates: of each of them, as they become known.
 
     scale: what the search found. chosen: the place of the best arm, and its rate. edge: why it may not be the best.
-    measured: whether it is known how many of its trials are worth one stack."""
+    measured: whether it is known how its trials are trained."""
 
     arms: tuple[Arm, ...]
     protocol: Protocol
@@ -66,7 +66,7 @@ class Candidate:
     measured: bool = False
 
     def __post_init__(self) -> None:
-        self.measured = all(arm.width is not None for arm in self.arms)
+        self.measured = all(arm.pace is not None for arm in self.arms)
         if any(arm.rates.searched for arm in self.arms) and self.scale is None:
             self.stage = "search"
         else:
@@ -129,10 +129,10 @@ class Candidate:
         self.stage = "choose"
         self._place_grid()
 
-    def learn_width(self, ended: Ended) -> None:
-        """Keeps the width that is worth it for trials of this kind, for all of them, where one was found."""
+    def learn_pace(self, ended: Ended) -> None:
+        """Keeps how trials of this kind are trained, for all of them, where that was found."""
         self.measured = True
-        self.arms = tuple(replace(arm, width=arm.width or ended.width) for arm in self.arms)
+        self.arms = tuple(replace(arm, pace=arm.pace or ended.pace) for arm in self.arms)
 
     def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
         """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more

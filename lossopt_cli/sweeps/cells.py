@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from lossopt_cli.data.trial import Trial
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.sweeps.arms import Arm, Problems, trial_of
+from lossopt_cli.sweeps.arms import Arm, Pace, Problems, trial_of
 from lossopt_cli.sweeps.naming import trial_name
 
 Role = Literal["measure", "search", "tuning", "report"]
@@ -17,9 +17,9 @@ MANY, TOO_MANY = 10_000, 1_000_000
 @dataclass(frozen=True)
 class Cell:
     """A trial of a sweep. name: of its folder. recipe: as the screen calls it. role: what its numbers are for, None
-    where every rate got every seed; of those to measure a width or to search a scale nothing is kept. tuned: the
-    settings that are chosen as the learning rate is, by dotted key. width: of the stack that it is to be trained in,
-    None where that is to be found."""
+    where every rate got every seed; of those to measure a pace or to search a scale nothing is kept. tuned: the
+    settings that are chosen as the learning rate is, by dotted key. pace: how it is to be trained, None where that is
+    to be found."""
 
     trial: Trial
     name: str
@@ -27,7 +27,7 @@ class Cell:
     rate: float | None
     role: Role | None = None
     tuned: tuple[str, ...] = ()
-    width: int | None = None
+    pace: Pace | None = None
 
     @property
     def seed(self) -> int:
@@ -64,7 +64,7 @@ def cells_of(
             for rate in rates:
                 trial = trial_of(arm, rate, seed, problems)
                 name = trial_name(arm.label, rate, seed, trial.hash)
-                cell = Cell(trial, name, arm.label, rate, role, tuple(arm.tuned), arm.width)
+                cell = Cell(trial, name, arm.label, rate, role, tuple(arm.tuned), arm.pace)
                 found.setdefault(trial.hash, cell)
     return list(found.values())
 

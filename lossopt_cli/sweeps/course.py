@@ -53,7 +53,7 @@ class Course:
             if key in waiting:
                 waiting.discard(key)
                 if ended.cell.role == "measure":
-                    self.candidates[place].learn_width(ended)
+                    self.candidates[place].learn_pace(ended)
                     self.changed()
                 found += [] if waiting else self._advance(place)
         return found

@@ -1,5 +1,6 @@
 """What travels between the driver of a sweep and those who train: plain data, without torch."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.records import reported
+from lossopt_cli.sweeps.arms import Pace
 from lossopt_cli.sweeps.cells import Cell
 
-SMALLEST = 8
+FEW, MANY = 8, 64  # cells of a share where nobody knows what they take
+LEAST_SECONDS, MOST_SECONDS = 2.5, 20.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Idle:
 class Ended:
     """How the training of a cell ended. value: its metric on validation (train where there is none), of the weights
     that the run reports; None where it has none. seconds: its part of what its share took.
-    width: of the stacks of its kind. loss, initial: of a search, on that split, after and before."""
+    pace: of a measuring. loss, initial: of a search, on that split, after and before."""
 
     cell: Cell
     status: str
@@ -67,7 +70,7 @@ class Ended:
     value: float | None
     reason: str | None
     seconds: float
-    width: int | None = None
+    pace: Pace | None = None
     loss: float | None = None
     initial: float | None = None
 
@@ -77,8 +80,7 @@ class Ended:
         status = result["status"]
         lost = status == "diverged" or (status == "done" and result.get("learned") is False)
         seconds = result.get("seconds", {}).get("total", 0.0)
-        width = (result.get("engine") or {}).get("widest")
-        return cls(cell, status, lost, judged_value(result), result.get("reason"), seconds, width)
+        return cls(cell, status, lost, judged_value(result), result.get("reason"), seconds)
 
 
 def judged_value(result: Mapping[str, Any]) -> float | None:
@@ -90,17 +92,25 @@ def judged_value(result: Mapping[str, Any]) -> float | None:
 
 
 def shares_of(cells: Iterable[Cell], workers: int) -> list[Share]:
-    """Cells of one kind together, in about as many shares as there are workers; none needlessly small, for what cells
-    have in common is built once a share, and none larger than a stack, so that little is lost where one is stopped."""
+    """Cells of one kind together, in about as many shares as there are workers; none so small that what its cells have
+    in common, which is built once a share, costs much; none so large that much is lost where one is stopped."""
     kinds: dict[str, list[Cell]] = {}
     for cell in cells:
         kinds.setdefault(kind_of(cell), []).append(cell)
     shares = []
     for alike in kinds.values():
-        most = max(alike[0].width or 1, SMALLEST)
-        count = max(1, min(workers, len(alike) // SMALLEST), -(-len(alike) // most))
+        least, most = _sizes(alike[0].pace or Pace(1))
+        count = max(1, min(workers, len(alike) // least), -(-len(alike) // most))
         shares += [Share(tuple(alike[first::count])) for first in range(count)]
     return shares
+
+
+def _sizes(pace: Pace) -> tuple[int, int]:
+    """The least and the most cells of a share, by what a trial takes; a stack is not divided."""
+    if pace.seconds is None:
+        return FEW, max(pace.width, MANY)
+    least = min(max(1, math.ceil(LEAST_SECONDS / pace.seconds)), 2 * FEW)
+    return least, max(least, pace.width, math.ceil(MOST_SECONDS / pace.seconds))
 
 
 def kind_of(cell: Cell) -> str:

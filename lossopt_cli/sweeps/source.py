@@ -91,10 +91,10 @@ def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems:
 
 
 def _as_known(arms: Iterable[Arm], written: SweepFile) -> tuple[Arm, ...]:
-    """The arms with the scales and widths that were found before."""
+    """The arms with the scales and paces that were found before."""
     known = {arm.key: arm for arm in written.arms}
     found = [(arm, known.get(arm.key, arm)) for arm in arms]
-    return tuple(replace(arm, scale=before.scale, width=before.width) for arm, before in found)
+    return tuple(replace(arm, scale=before.scale, pace=before.pace) for arm, before in found)
 
 
 def _found(records: Sequence[Record], folder: Path) -> tuple[Arm, ...]:

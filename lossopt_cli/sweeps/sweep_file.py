@@ -13,7 +13,7 @@ from lossopt_cli.config.writing import flow
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.runs.reading import SCHEMA_VERSION, SWEEP
-from lossopt_cli.sweeps.arms import Arm
+from lossopt_cli.sweeps.arms import Arm, Pace
 from lossopt_cli.sweeps.candidates import Candidate
 from lossopt_cli.sweeps.ranges import AUTO, Rates
 
@@ -58,7 +58,8 @@ def write_sweep(folder: Path, file: SweepFile) -> None:
     lines.append("arms:\n")
     for arm in file.arms:
         entry = {"recipe": arm.recipe, "rates": _rates_written(arm.rates), "scale": arm.scale, "chosen": arm.chosen}
-        entry |= {"width": arm.width}
+        pace = arm.pace or Pace(1)
+        entry |= {"width": arm.pace and pace.width, "seconds": pace.seconds}
         entry |= {"tuned": dict(arm.tuned), "code": dict(arm.code), "config": arm.config.model_dump(mode="json")}
         lines.append("  - " + "\n    ".join(f"{key}: {flow(value)}" for key, value in entry.items()) + "\n")
     RunFolder(folder).write_text(SWEEP, "".join(lines))
@@ -69,7 +70,7 @@ def _merged(before: Arm, now: Arm) -> Arm:
     rates = now.rates
     if not (before.rates.searched or rates.searched) and None not in (*before.rates.values, *rates.values):
         rates = Rates(tuple(sorted({*before.rates.values, *rates.values})))
-    known = {key: getattr(now, key) or getattr(before, key) for key in ("scale", "chosen", "width")}
+    known = {key: getattr(now, key) or getattr(before, key) for key in ("scale", "chosen", "pace")}
     return replace(now, rates=rates, **known)
 
 
@@ -89,5 +90,6 @@ def _arm_read(entry: Mapping[str, Any]) -> Arm:
         rates = Rates(tuple(given))
     parts = {key: dict(entry.get(key) or {}) for key in ("tuned", "code")}
     config = Config.model_validate(entry["config"])
-    known = {key: entry.get(key) for key in ("scale", "chosen", "width")}
-    return Arm(config, rates, entry["recipe"], **parts, **known)
+    pace = Pace(entry["width"], entry.get("seconds")) if entry.get("width") else None
+    known = {key: entry.get(key) for key in ("scale", "chosen")}
+    return Arm(config, rates, entry["recipe"], **parts, **known, pace=pace)

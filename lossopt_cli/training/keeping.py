@@ -15,6 +15,7 @@ from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import networks, whole
 from lossopt_cli.training.state import State
 from lossopt_cli.training.user_code import keep_copies
+from lossopt_cli.training.user_signatures import defaults_of
 
 if TYPE_CHECKING:
     from lossopt_cli.training.running import Run
@@ -47,9 +48,11 @@ def filled(config: Config, settings: Mapping[str, Mapping[str, Any]]) -> Config:
 
 def keep_config(run: "Run", folder: RunFolder) -> dict[str, dict[str, Any]]:
     """Writes config.yaml, which names the copies of the user's files that are kept beside it; what was kept, by the
-    reference of the config."""
+    reference of the config, with the defaults of the signature: what is not among them was asked for."""
     objects = run.built.user.objects
     copies = keep_copies(objects.values(), folder.path)
+    for obj in objects.values():
+        copies[obj.reference]["defaults"] = defaults_of(obj.value)
     update: dict[str, Any] = {}
     for part, obj in objects.items():
         file, value = copies[obj.reference]["file"], getattr(run.trial.config, part)

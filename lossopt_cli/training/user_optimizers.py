@@ -109,6 +109,14 @@ def make_optimizer(obj: UserObject, settings: Settings, learning_rate: float | N
     return KerasOptimizer(optimizer, rate, _without_rate(matched.resolved))
 
 
+def needs_rate(obj: UserObject, settings: Settings) -> bool:
+    """Whether its signature has a learning rate without a default, which the settings do not give either."""
+    signature = signature_of(obj.value) if callable(obj.value) else None
+    if signature is None or any(name in settings for name in RATES):
+        return False
+    return any(p.name in RATES and p.default is p.empty for p in signature.named())
+
+
 def named_torch_optimizer(
     name: str, settings: Settings, learning_rate: float | None, where: str | None = None
 ) -> TorchFactory:

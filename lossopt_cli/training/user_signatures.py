@@ -116,6 +116,13 @@ def arguments(
     return Arguments({**lent, **given}, recorded)
 
 
+def defaults_of(value: Any) -> dict[str, Any]:
+    """The plain defaults of a callable's parameters by name; none for what cannot be called."""
+    signature = signature_of(value) if callable(value) else None
+    named = signature.named() if signature is not None else []
+    return {p.name: _for_yaml(p.default) for p in named if _is_plain(p.default)}
+
+
 def setting_faults(
     name: str,
     where: str | None,

@@ -19,12 +19,13 @@ def running_mean(losses: np.ndarray, window: int) -> np.ndarray:
     what is there, and NaN where one of them is not finite. Of the shape of `losses`.
 
     At i over the values from i - floor((window - 1) / 2) to i + floor(window / 2)."""
-    sums = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(losses), losses, 0.0))])
-    holes = np.concatenate([[0], np.cumsum(~np.isfinite(losses))])
-    places = np.arange(len(losses))
-    first = np.maximum(places - (window - 1) // 2, 0)
-    last = np.minimum(places + window // 2 + 1, len(losses))
-    return np.where(holes[last] == holes[first], (sums[last] - sums[first]) / (last - first), np.nan)
+    beyond = ((window - 1) // 2, window // 2)
+    sums, counts = (
+        np.lib.stride_tricks.sliding_window_view(np.pad(values, beyond), window).sum(axis=-1)
+        for values in (losses, np.ones(len(losses)))
+    )
+    found = sums / counts
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def steps(selection: Selection, by: ByStep = "step") -> Chart:
@@ -58,7 +59,7 @@ def _caption(recipes: Sequence[RecipeResult], windows: Sequence[int]) -> str:
     single = max(counts) < 2
     each = counted(counts, "seed") + ("" if single else ", a line each")
     faint = "every batch" if single else "every batch of the first seed"
-    around = f"mean over the quarter of an epoch around it ({counted(windows, 'step')}; at the ends over what is there)"
+    around = f"mean over a quarter of an epoch, centred ({counted(windows, 'step')}; at the ends over what is there)"
     return f"{each}; {around}, no band; faint: {faint}"
 
 
