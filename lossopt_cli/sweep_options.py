@@ -97,3 +97,12 @@ Engine = Annotated[
         "--engine", metavar="WAY", help="auto, stack, single: how trials are trained together", rich_help_panel=TRAINING
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="train on a Ray cluster: host:port, auto (the one here), local",
+        rich_help_panel=TRAINING,
+    ),
+]

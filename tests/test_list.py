@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from itertools import product
 
 import pytest
@@ -236,6 +237,16 @@ def test_the_trials_of_a_sweep_are_listed_where_it_is_named_and_for_programs(wor
     out = capsys.readouterr().out
     found = len(json.loads(out)) if "json" in words else len(out.splitlines()) - 1
     assert found == listed
+
+
+def test_a_run_that_was_killed_is_told_by_when_it_was_last_written(tmp_path, capsys):
+    killed = made_run(tmp_path / "killed", status="running")
+    for file in killed.iterdir():
+        os.utime(file, (time.time() - 7300,) * 2)
+    assert run(["list", "runs", "--logs", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split()[:2] == ["killed", "running"]
+    assert err == "killed: running (last written 2 h ago)\n"
 
 
 def test_no_run_begins_so(logs, capsys):

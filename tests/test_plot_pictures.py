@@ -403,6 +403,14 @@ def test_the_profile_has_the_scores_of_the_example():
     assert fastest == {"a": 0.5, "b": 0.5, "c": 0.0}  # the share of the problems on which it is the first
 
 
+def test_a_profile_of_what_is_not_tuned_shows_its_times_and_says_so():
+    found = [recipe("a", 0.01, 0.9, "not_tuned", edge="highest", time_to_target_epochs=2.0),
+             recipe("b", 0.01, 0.8, "not_tuned", edge="lowest", time_to_target_epochs=3.0)]  # fmt: skip
+    chart = profile_of([comparison(*found)] * 2)
+    assert [line.label for line in chart.panels[0].lines] == ["a (B 1.000)", "b (B 0.833)"]
+    assert "not tuned everywhere (best at the end of the rates), so not judged: a and b" in chart.caption
+
+
 def test_a_profile_needs_two_recipes_on_two_problems():
     one = comparison(recipe("adam", 0.01, 0.9, "best"))
     with pytest.raises(UsageError, match="fewer than two problems"):

@@ -233,6 +233,15 @@ def test_runs_that_nobody_planned_can_be_swept(sweep, train, tmp_path):
     assert run_.folder.name in found
 
 
+def test_a_sweep_of_a_single_run_has_a_folder_of_its_own(sweep, train, tmp_path):
+    run_ = train(*SMALL[:-2], "--opt", "sgd", "--lr", "0.1")
+    before = sorted(run_.folder.iterdir())
+    swept = sweep(run_.folder, "--opt", "sgd,adam", "--lr", "0.1", "--seeds", "2", name="beside")
+    assert swept.code == 0, swept.err
+    assert sorted(run_.folder.iterdir()) == before
+    assert len(results_in(tmp_path / "logs" / "beside")) == 4
+
+
 def test_train_finds_a_rate(train, tmp_path):
     trained = train(*SMALL[:-2], "--opt", "sgd", "--lr", "auto", "-q")
     assert trained.code == 0, trained.err

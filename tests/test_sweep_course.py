@@ -10,7 +10,7 @@ import pytest
 from made_runs import made_run
 
 from lossopt_cli.errors import UsageError
-from lossopt_cli.sweeps.arms import Problems, arms_of
+from lossopt_cli.sweeps.arms import Pace, Problems, arms_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import Cell
@@ -45,9 +45,9 @@ def ended(cell: Cell, folder: Path, landscape: Landscape, failing: Callable[[Cel
     """What a training of the cell would have left, and told."""
     value = landscape(cell.recipe, cell.rate)
     if cell.role == "measure":
-        return Ended(cell, "done", False, None, None, 0.0, 8)
+        return Ended(cell, "done", False, None, None, 0.0, Pace(8, 0.25))
     if cell.role == "search":
-        return Ended(cell, "done", value is None, None, None, 0.0, 8, None if value is None else 1.0 - value, 1.0)
+        return Ended(cell, "done", value is None, None, None, 0.0, None, None if value is None else 1.0 - value, 1.0)
     status = "failed" if failing(cell) else "done"
     path = made_run(
         folder / cell.name,
@@ -61,7 +61,7 @@ def ended(cell: Cell, folder: Path, landscape: Landscape, failing: Callable[[Cel
         steps=False,
         change={"trial": cell.trial.hash},
     )
-    return Ended(cell, status, value is None, value, None, 0.0, 8) if path else None
+    return Ended(cell, status, value is None, value, None, 0.0) if path else None
 
 
 def carried_out(
@@ -226,23 +226,36 @@ def test_without_validation_data_no_rate_can_be_chosen():
     assert candidates_of([replace(arm, rates=Rates((0.1,))) for arm in arms], Wishes(SEEDS), PROBLEMS)
 
 
-def grid_of(course: Course, width: int = 64) -> list[Cell]:
-    """The cells that the course asks for once the widths are measured."""
+def grid_of(course: Course, pace: Pace) -> list[Cell]:
+    """The cells that the course asks for once the pace is measured."""
     measured = course.begin()
-    return [cell for one in measured for cell in course.heard(Ended(one, "done", False, None, None, 0.0, width))]
+    return [cell for one in measured for cell in course.heard(Ended(one, "done", False, None, None, 0.0, pace))]
 
 
 def test_shares_hold_one_kind_and_are_spread_over_the_workers(tmp_path):
-    cells = grid_of(course_of(tmp_path, optimizer="sgd,adam", rates=["1e-4..1e-1"]))
+    cells = grid_of(course_of(tmp_path, optimizer="sgd,adam", rates=["1e-4..1e-1"]), Pace(64))
     shares = shares_of(cells, workers=2)
     assert [len(share.cells) for share in shares] == [14, 14, 14, 14]
     assert [{cell.recipe for cell in share.cells} for share in shares] == [
         {"cross_entropy+sgd"}, {"cross_entropy+sgd"}, {"cross_entropy+adam"}, {"cross_entropy+adam"},
     ]  # fmt: skip
     assert [len(share.cells) for share in shares_of(cells[:5], workers=2)] == [5]
-    assert [len(share.cells) for share in shares_of(cells[:28], workers=1)] == [28]
-    narrow = grid_of(course_of(tmp_path, rates=["1e-4..1e-1"]), width=1)
-    assert [len(share.cells) for share in shares_of(narrow, workers=1)] == [7, 7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("pace", "workers", "sizes"),
+    [
+        (Pace(64, 0.001), 1, [28]),
+        (Pace(64, 0.001), 8, [28]),  # less than a second in all: built once
+        (Pace(1, 1.0), 4, [7, 7, 7, 7]),
+        (Pace(1, 1.0), 1, [14, 14]),
+        (Pace(16, 2.0), 1, [14, 14]),
+        (Pace(1, 60.0), 8, [1] * 28),
+    ],
+)
+def test_the_size_of_a_share_follows_what_a_trial_takes(tmp_path, pace, workers, sizes):
+    cells = grid_of(course_of(tmp_path, rates=["1e-4..1e-1"]), pace)
+    assert sorted(len(share.cells) for share in shares_of(cells, workers)) == sizes
 
 
 def test_sweep_yaml_keeps_what_is_known(tmp_path):
@@ -250,7 +263,7 @@ def test_sweep_yaml_keeps_what_is_known(tmp_path):
     carried_out(course, peak(0.1))
     write_sweep(tmp_path, SweepFile((), (), ("p",)).with_candidates(course.candidates, SEEDS))
     (arm,) = read_sweep(tmp_path).arms
-    assert (arm.scale, arm.chosen, arm.width, arm.rates.auto) == (0.1, 0.1, 8, True)
+    assert (arm.scale, arm.chosen, arm.pace, arm.rates.auto) == (0.1, 0.1, Pace(8, 0.25), True)
     assert arm.config == course.candidates[0].arms[0].config
     assert read_sweep(tmp_path).seeds == tuple(SEEDS)
 

@@ -95,6 +95,11 @@ BAD = {
     "a missing config": (["nowhere.yaml"], ["nowhere.yaml"]),
     "a missing table": (["--data", "nowhere.csv"], ["--data", "nowhere.csv"]),
     "a missing folder": (["--data", "nowhere/"], ["--data", "nowhere"]),
+    "neither a name nor a file": (["--data", "zzqxv"], ["--data", "no such file or folder", "zzqxv", "list data"]),
+    "a file's name with a slip": (
+        ["--data", lambda f: csv(f, ROWS) and "mien_csv"],
+        ["no such file or folder, and no data of that name: mien_csv", "or mine.csv?"],
+    ),
     "one class": (["--data", lambda f: images(f, cats=6)], ["pictures", "cats"]),
     "no images": (["--data", no_folder], ["pictures"]),
     "a broken image": (["--data", broken_image], ["cats", "3.png"]),

@@ -36,6 +36,12 @@ def test_all_four_parts_minimise_a_quadratic_form(train):
     assert {"code", "config.yaml", "epochs.csv", "steps.csv", "checkpoint"} <= {p.name for p in run.folder.iterdir()}
 
 
+def test_only_what_differs_from_the_signature_is_told(train):
+    run = train(*ALL_FOUR)
+    assert "optimizer  quadratic.py:SignDescent, lr 0.05\n" in run.err
+    assert "quadratic.py:SignDescent" in run.result["optimizer"]["name"]
+
+
 def test_the_folder_is_named_by_what_is_taken_from_the_file(train):
     run = train(*ALL_FOUR)
     assert run.folder.name.startswith("data-model-loss-SignDescent-lr0.05-s0-")

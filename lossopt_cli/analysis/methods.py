@@ -85,15 +85,15 @@ def _rule(comparison: Comparison) -> str:
         return f"No claim is made about differences: {why_none(comparison)}."
     floor = ""
     if comparison.counts:
-        floor = f", with a standard deviation of at least 1/(sqrt(2) {comparison.n_split})"
+        floor = f"with a standard deviation of at least 1/(sqrt(2) {comparison.n_split})"
     effect = ""
     if comparison.min_effect:
-        effect = f" and the difference is at least {comparison.min_effect:g}, and to be equal where it lies within that"
-    splits = f", {split_correction(comparison)}," if comparison.test_over_train else ""
+        effect = f" and the difference is at least {comparison.min_effect:g}, and to be equal where it lies within that either way"
+    beside = [text for text in (floor, split_correction(comparison)) if text]
     level = f"level 1 - 0.05/{pairs} (Bonferroni over {pairs} pairs)" if pairs > 1 else "level 0.95"
     return (
         "Two recipes are said to differ where the Student t interval of their difference, paired by seed, at "
-        f"{level}{floor}{splits} excludes zero{effect}."
+        f"{', '.join([level, *beside])}{',' * bool(beside)} excludes zero{effect}."
     )
 
 

@@ -9,12 +9,13 @@ from lossopt_cli.catalogue.spelling import spelled_as
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.console import Console, is_terminal
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import SWEEP, runs_under, written_at
+from lossopt_cli.runs.reading import SWEEP, runs_under, still_running, written_at
 
 WIDTH = 80
 COLUMNS = ["run", "status", "loss", "optimizer", "lr", "metric", "test"]
 SHOWN = ["run", "status", "metric", "test"]  # of COLUMNS in a table; the name of a run has most of the others
 INDENT = "  "
+RUNNING = "running"
 NARROWEST = 20  # columns for the name of a run
 
 Found = tuple[Path, Mapping | str]
@@ -101,8 +102,8 @@ def _sweep(folder: Path, logs: Path) -> dict[str, object]:
 
 
 def _table(console: Console, logs: Path, found: Sequence[Found], sweeps: set[Path]) -> None:
-    """In the width of the terminal, in WIDTH columns elsewhere: long names take several lines, and the reason why a run
-    cannot be read stands below."""
+    """In the width of the terminal, in WIDTH columns elsewhere: long names take several lines. Below stands why a run
+    cannot be read, and since when one that is running has written nothing: it may have been killed."""
     from lossopt_cli.commands.training_report import short
 
     width = console.width if is_terminal(console.out) else WIDTH
@@ -115,8 +116,8 @@ def _table(console: Console, logs: Path, found: Sequence[Found], sweeps: set[Pat
     room = max(width - sum(widths) - len(INDENT) * len(widths), NARROWEST)
     lines = [line for row, of_row in zip(rows, cells, strict=True) for line in _lines(row, of_row, widths[-1], room)]
     console.rows([*SHOWN[:-1], SHOWN[-1].rjust(widths[-1])], lines)
-    for row in rows:
-        if reason := str(row["status"]).partition(": ")[2]:
+    for row, (path, _) in zip(rows, places, strict=True):
+        if reason := still_running(path) if row["status"] == RUNNING else str(row["status"]).partition(": ")[2]:
             console.hint(f"{row['run']}: {reason}")
     if sweeps:
         newest = next(path for path, result in places if result is None)

@@ -27,6 +27,7 @@ def sweep(
     confirm: sweep_options.Confirm = 0,
     extend: sweep_options.Extend = False,
     workers: sweep_options.Workers = None,
+    ray: sweep_options.Ray = None,
     dry_run: sweep_options.DryRun = False,
     print_commands: sweep_options.PrintCommands = False,
     retry_failed: sweep_options.RetryFailed = False,
@@ -63,5 +64,5 @@ def sweep(
         "engine": engine,
     }
     asked = Asked(config, flags, tuple(lr or ()), seeds, seed, tuple(set_ or ()))
-    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, dry_run, print_commands)
+    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, ray, dry_run, print_commands)
     return carry_out(request, console)

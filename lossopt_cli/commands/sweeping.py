@@ -20,6 +20,7 @@ from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import check_count
+from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, cores
 from lossopt_cli.sweeps.folder import SweepFolder
@@ -46,6 +47,7 @@ class Request:
     retry_failed: bool
     yes: bool
     workers: int | None
+    ray: str | None
     dry_run: bool
     print_commands: bool
 
@@ -73,7 +75,7 @@ def carry_out(request: Request, console: Console) -> int:
         course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
         course.changed = lambda: _write(source, course)
         _write(source, course)
-        _train(course, request.workers or cores(), console)
+        _train(course, request.workers or cores(), console, request.ray)
     return _conclude(source, course, console)
 
 
@@ -107,8 +109,8 @@ def _write(source: Source, course: Course) -> None:
     write_sweep(source.folder, replace(file, problems=tuple(dict.fromkeys([*file.problems, *held]))))
 
 
-def _train(course: Course, workers: int, console: Console) -> None:
-    """Trains the cells of the course, and those that follow from what came of them."""
+def _train(course: Course, workers: int, console: Console, ray: str | None = None) -> None:
+    """Trains the cells of the course, and those that follow from what came of them, here or on a Ray cluster."""
     shares = deque(shares_of(course.begin(), workers))
     if not shares:
         return
@@ -117,7 +119,7 @@ def _train(course: Course, workers: int, console: Console) -> None:
     workplace = Workplace(course.folder.path, environment(["lossopt", *sys.argv[1:]]))
     device = next(iter(course.cells.values())).trial.config.train.device
     try:
-        with Crew(workers, workplace, device) as crew:
+        with _crew(workers, workplace, device, course, ray) as crew:
             for event in crew.carry_out(shares):
                 if isinstance(event, Ended):
                     shares.extend(shares_of(course.heard(event), workers))
@@ -127,6 +129,12 @@ def _train(course: Course, workers: int, console: Console) -> None:
         console.note("stopped; what has ended is kept, and the same command goes on from there")
         raise
     screen.close()
+
+
+def _crew(workers: int, workplace: Workplace, device: str, course: Course, ray: str | None) -> Crew | Cluster:
+    if ray is None:
+        return Crew(workers, workplace, device)
+    return Cluster(ray, workplace, device, course.problems.loaded)
 
 
 def _conclude(source: Source, course: Course, console: Console) -> int:

@@ -15,7 +15,7 @@ from lossopt_cli.sweeps.candidates import Candidate
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew
-from lossopt_cli.sweeps.shares import SMALLEST, Probed, Share, Workplace
+from lossopt_cli.sweeps.shares import FEW, Probed, Share, Workplace
 from lossopt_cli.sweeps.source import Source
 
 START_SECONDS = 5.0  # torch and keras
@@ -79,7 +79,7 @@ def _some_cells(candidate: Candidate, course: Course) -> Sequence[Cell]:
     cells = candidate.cells(course.problems)
     cells = cells or [course.cells[trial] for trial in course.cells if course.cells[trial].recipe == candidate.name]
     middle = len(cells) // 2
-    return cells[max(0, middle - SMALLEST // 2) : middle + SMALLEST // 2] or cells[:1]
+    return cells[max(0, middle - FEW // 2) : middle + FEW // 2] or cells[:1]
 
 
 def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:

@@ -42,7 +42,8 @@ class TrainingScreen:
         from lossopt_cli.training import devices, results
 
         config = run.trial.config
-        self._columns([(part, label(config, part)) for part in ("model", "loss", "optimizer")])
+        code = run.built.user.defaults
+        self._columns([(part, label(config, part, code)) for part in ("model", "loss", "optimizer")])
         if config.schedule is not None:
             self._labelled("schedule", label(config, "schedule"))
         where = devices.in_words(run.device, config.train.threads)

@@ -65,7 +65,7 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
                 Fault(f"cannot read data from {name}", where, "a .csv file or a folder of class folders", remedy)
             )
         return found.name, str(found)
-    raise UsageError(_unknown(name, where))
+    raise UsageError(_unknown(name, folder, where))
 
 
 def data_kind(name: str, path: str | None) -> str:
@@ -82,10 +82,11 @@ def _dataset(name: str) -> DataRow | None:
     return next((row for row in DATASETS if plain(name) in map(plain, (row.name, *row.aliases))), None)
 
 
-def _unknown(name: str, where: str) -> Fault:
-    near = nearest(name, [row.name for row in DATASETS])
+def _unknown(name: str, folder: Path, where: str) -> Fault:
+    """It may be meant as a file or a folder as well as a name, so what looks like it in `folder` is told, too."""
+    near = [*nearest(name, [row.name for row in DATASETS]), *nearest(name, [entry.name for entry in folder.iterdir()])]
     return Fault(
-        f"unknown data '{name}'",
+        f"no such file or folder, and no data of that name: {name}",
         where,
         "a name of `lossopt list data`, a folder, a .csv file or file.py:function",
         f"did you mean {' or '.join(near)}?" if near else None,

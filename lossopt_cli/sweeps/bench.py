@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lossopt_cli.errors import LossoptError
-from lossopt_cli.sweeps.arms import Problems
+from lossopt_cli.sweeps.arms import Pace, Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
 from lossopt_cli.sweeps.probing import probed
 from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
+from lossopt_cli.training import devices
 from lossopt_cli.training.building import user_parts
 from lossopt_cli.training.judging import Guess, guess_of
 from lossopt_cli.training.loop import Outcome
@@ -40,24 +41,36 @@ class Bench:
     workplace: Workplace
     tell: Callable[[Ended | Moved | Probed], None]
     problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
+    ended: set[str] = field(default_factory=set)
 
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
-        they are trained again without it. Raises the signal that `stopping` has caught."""
+        they are trained again without it; where memory runs out, in halves. Raises the signal that `stopping` has
+        caught."""
         if share.probe:
             self.tell(probed(share.cells, self.problems))
             return
         try:
             self._together(share.cells, stopping)
         except LossoptError as error:
-            if len(share.cells) > 1:
-                self._apart(share.cells, 1, stopping)
-            else:
-                self.tell(failed(self.workplace, share.cells[0], str(error)))
+            self._again(share.cells, 1, str(error), stopping)
+        except (MemoryError, RuntimeError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            self._again(share.cells, len(share.cells) // 2, "out of memory", stopping)
 
-    def _apart(self, cells: Sequence[Cell], width: int, stopping: Stopping) -> None:
-        for first in range(0, len(cells), width):
-            self.train(Share(tuple(cells[first : first + width])), stopping)
+    def _again(self, cells: Sequence[Cell], width: int, reason: str, stopping: Stopping) -> None:
+        """The cells that have not ended, in smaller shares; a cell that is alone has failed."""
+        left = [cell for cell in cells if cell.key not in self.ended]
+        if len(cells) == 1:
+            self._tell_ended(failed(self.workplace, cells[0], reason))
+            return
+        for first in range(0, len(left), width):
+            self.train(Share(tuple(left[first : first + width])), stopping)
+
+    def _tell_ended(self, ended: Ended) -> None:
+        self.ended.add(ended.cell.key)
+        self.tell(ended)
 
     def _together(self, cells: Sequence[Cell], stopping: Stopping) -> None:
         """As stacks of the width that is worth it for this kind, one after the other, each written when it has ended.
@@ -67,13 +80,13 @@ class Bench:
         configs = [cell.trial.config for cell in cells]
         runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
         with at_work(runs[0]):
-            guess, widest_ = guess_of(runs[0].examination, runs[0].state), cells[0].width or choice(runs[0]).width
+            guess, pace = guess_of(runs[0].examination, runs[0].state), cells[0].pace or _pace(runs[0])
         if cells[0].role == "measure":
-            self.tell(Ended(cells[0], "done", False, None, None, 0.0, widest_))
+            self._tell_ended(Ended(cells[0], "done", False, None, None, 0.0, pace))
             return
-        for first in range(0, len(cells), widest_):
-            some = slice(first, first + widest_)
-            stack = Stack(cells[some], runs[some], guess, widest_, began_at)
+        for first in range(0, len(cells), pace.width):
+            some = slice(first, first + pace.width)
+            stack = Stack(cells[some], runs[some], guess, pace.width, began_at)
             self._train_stack(stack, stopping)
             began_at = time.perf_counter()
 
@@ -87,15 +100,22 @@ class Bench:
         spent = (time.perf_counter() - stack.began_at) / len(cells)
         for cell, run, outcome, told in zip(cells, runs, outcomes, heard, strict=True):
             if cell.role == "search":
-                self.tell(_searched(cell, outcome))
+                self._tell_ended(_searched(cell, outcome))
             else:
                 trained = Trained(run, outcome, stack.guess, told, len(cells), stack.widest, spent)
-                self.tell(Ended.of(cell, write_trial(self.workplace, cell, trained)))
+                self._tell_ended(Ended.of(cell, write_trial(self.workplace, cell, trained)))
 
     def _moved(self, cells: Sequence[Cell]) -> Callable[[int, int, int], None]:
         """Tells how far trials are that leave a run."""
         kept = sum(cell.is_kept for cell in cells)
         return lambda step, steps, alive: self.tell(Moved(kept * step / steps))
+
+
+def _pace(run: Run) -> Pace:
+    """The width that is worth it for trials of this kind, and what one takes then."""
+    found = choice(run)
+    spent = found.microseconds.get(found.width)
+    return Pace(found.width, None if spent is None else 1e-6 * spent * run.steps)
 
 
 def _searched(cell: Cell, outcome: Outcome) -> Ended:

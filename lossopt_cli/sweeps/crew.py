@@ -129,8 +129,13 @@ class Crew:
         if not cells and not worker.idle:
             raise RunError(Fault(f"a worker process ended as it started, with code {worker.process.exitcode}"))
         if len(cells) > 1:
-            half = len(cells) // 2
-            shares.extendleft([Share(tuple(cells[half:])), Share(tuple(cells[:half]))])
+            shares.extendleft(halves(Share(tuple(cells))))
         elif cells:
             reason = f"its process ended with code {worker.process.exitcode}"
             yield failed(self.workplace, cells[0], reason)
+
+
+def halves(share: Share) -> list[Share]:
+    """The share in two, the later half first."""
+    half = len(share.cells) // 2
+    return [Share(share.cells[half:]), Share(share.cells[:half])]

@@ -109,7 +109,7 @@ def failed(workplace: Workplace, cell: Cell, reason: str) -> Ended:
     trial, config = cell.trial, cell.trial.config
     result = {
         "schema_version": SCHEMA_VERSION,
-        "run_dir": str(workplace.sweep / cell.name),
+        "run_dir": workplace.run_dir(cell),
         "status": "failed",
         "reason": reason,
         "learned": None,

@@ -17,10 +17,16 @@ LEAST_SECONDS, MOST_SECONDS = 2.5, 20.0
 
 @dataclass(frozen=True)
 class Workplace:
-    """sweep: the folder of the sweep. environment: what result.json says of the machine (`runs.environment`)."""
+    """sweep: the folder that runs are written into. environment: what result.json says of the machine
+    (`runs.environment`). shown: where the runs will be in the end, where that is elsewhere."""
 
     sweep: Path
     environment: Mapping[str, Any]
+    shown: Path | None = None
+
+    def run_dir(self, cell: Cell) -> str:
+        """Where the run of a cell will be found."""
+        return str((self.shown or self.sweep) / cell.name)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from lossopt_cli.config.schema import Config, Part
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.folder import check_name, safe
+from lossopt_cli.runs.reading import RESULT
 from lossopt_cli.runs.records import Record, read_records
 from lossopt_cli.sweeps.arms import Arm, Problems, arm_of, arms_of, rates_spoken, trial_of
 from lossopt_cli.sweeps.axes import Asked, Axes, axes_of
@@ -40,13 +41,24 @@ def source_of(asked: Asked, environ: Mapping[str, str], logs: Path, name: str | 
     """The arms and seeds that were asked for. UsageError with every fault."""
     given = asked.config
     if given is not None and given.is_dir():
-        return _of_folder(given, asked, environ, problems)
+        source = _of_folder(given, asked, environ, problems)
+        return _beside(source, logs, name, problems) if _is_run(given) else source
     axes = axes_of(asked, environ)
     arms = arms_of(axes, problems)
     if name is not None:
         check_name(name)
-    name = name or (safe(given.stem) if given is not None else _name(arms, problems))
+    of_file = given is not None and not _is_run(given.parent)
+    name = name or (safe(given.stem) if of_file else _name(arms, problems))
     return _source(arms, _seeds(axes), logs / name, problems)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RESULT).is_file()
+
+
+def _beside(source: Source, logs: Path, name: str | None, problems: Problems) -> Source:
+    """The same in a folder of its own: what was given is a single run, and a run holds no others."""
+    return _source(source.arms, source.seeds, logs / (name or _name(source.arms, problems)), problems)
 
 
 def source_of_one(asked: Asked, environ: Mapping[str, str], logs: Path, problems: Problems) -> Source:
@@ -86,7 +98,8 @@ def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems:
     else:
         axes = axes_of(asked, environ, _layer(_base(written.arms[0].config), folder, written.arms))
         arms = [_with_rates(arm, axes) for arm in written.arms]
-    seeds = _seeds(axes) if axes.seeds_said else written.seeds or tuple(sorted({record.seed for record in records}))
+    said = axes.seeds_said or _is_run(folder)
+    seeds = _seeds(axes) if said else written.seeds or tuple(sorted({record.seed for record in records}))
     return Source(_as_known(arms, written), seeds, folder, written)
 
 

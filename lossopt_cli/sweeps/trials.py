@@ -56,7 +56,7 @@ def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str,
     copies = keeping.keep_config(run, run_folder)
     _replay(run, outcome, trained.heard, run_folder)
     judgement = judge(run.examination, run.plan, outcome, guess, run.trial.config, run.built.learning_rate)
-    result = results.opening(run, str(workplace.sweep / cell.name), workplace.environment, copies)
+    result = results.opening(run, workplace.run_dir(cell), workplace.environment, copies)
     result |= results.closing(run, outcome, guess, judgement)
     result |= {**cell.marks, "timing": "shared", "seconds": _seconds(trained)}
     way = "stack" if trained.width > 1 else result["engine"]["way"]

@@ -1,7 +1,7 @@
 """The graph of one trial as the graph of many: every kernel on tensors with a leading axis of trials.
 
 `torch.vmap` knows a batched form of every kernel; it is taken where that form gives each trial the bits that it gets
-alone. Where it does not, `kernels` has one that does. What has no batched form is called for each trial.
+alone. Where it does not, `batched_kernels` has one that does. What has no batched form is called for each trial.
 """
 
 import time

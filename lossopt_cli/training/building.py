@@ -33,6 +33,7 @@ from lossopt_cli.training.user_optimizers import (
     named_torch_optimizer,
 )
 from lossopt_cli.training.user_parts import UserLoss, make_loss
+from lossopt_cli.training.user_signatures import defaults_of
 from lossopt_cli.training.user_state import remembered
 
 TORCH_NAMESPACES = ("torch.", "pytorch_optimizer.", "schedulefree.")
@@ -55,6 +56,11 @@ class UserParts:
 
     def __getitem__(self, part: str) -> UserObject | None:
         return self.objects.get(part)
+
+    @property
+    def defaults(self) -> dict[str, dict[str, Mapping]]:
+        """reference -> `defaults` of its signature, as the `code` of result.json has them."""
+        return {obj.reference: {"defaults": defaults_of(obj.value)} for obj in self.objects.values()}
 
 
 def user_parts(config: Config, folder: Path) -> UserParts:

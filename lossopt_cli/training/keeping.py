@@ -15,7 +15,6 @@ from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import networks, whole
 from lossopt_cli.training.state import State
 from lossopt_cli.training.user_code import keep_copies
-from lossopt_cli.training.user_signatures import defaults_of
 
 if TYPE_CHECKING:
     from lossopt_cli.training.running import Run
@@ -51,8 +50,8 @@ def keep_config(run: "Run", folder: RunFolder) -> dict[str, dict[str, Any]]:
     reference of the config, with the defaults of the signature: what is not among them was asked for."""
     objects = run.built.user.objects
     copies = keep_copies(objects.values(), folder.path)
-    for obj in objects.values():
-        copies[obj.reference]["defaults"] = defaults_of(obj.value)
+    for reference, found in run.built.user.defaults.items():
+        copies[reference] |= found
     update: dict[str, Any] = {}
     for part, obj in objects.items():
         file, value = copies[obj.reference]["file"], getattr(run.trial.config, part)

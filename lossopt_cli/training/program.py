@@ -43,6 +43,7 @@ class Program:
     model: its variables give the shapes; their values are not read after `start`. loss: (targets, raw) -> scalar;
     penalties of the layers are added. tracing: False keeps the plain Python of the step (the same bits).
     remembered: what the user's code keeps in plain Python; a step that changes it is not recorded.
+    stack: what trains many trials of this program, kept since its recordings serve one stack after the other.
     """
 
     model: keras.Model
@@ -54,6 +55,7 @@ class Program:
     remembered: Callable[[], object] = lambda: None
     notes: list[str] = field(default_factory=list)
     tracing_seconds: float = 0.0
+    stack: object | None = None
     _recorded: dict[tuple, Function] = field(default_factory=dict)
 
     def start(self) -> State:

@@ -1,7 +1,7 @@
 """T trials of one program as one batched computation: a step is the step of every trial, on batches of its own."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -51,23 +51,22 @@ class StackProgram:
     def _of_a_step(self) -> list[StackedFunction]:
         return [*self._steps.values(), *([self.update] if self.update else [])]
 
-    def prepare(self, state: State, batches: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Records the step for batches of this shape, [T, batch, ...]; raises Untraceable where that is impossible, or
-        where what is recorded is not the step of the first and the last trial."""
-        for batch in batches:
-            self._compare(state, batch, {0, len(state.weights) - 1})
-        copy = state.copy()
-        with self.session(copy) as session:
-            session.step(*batches[0], [0.0] * len(state.weights))
-
-    def _compare(self, state: State, batch: tuple[torch.Tensor, torch.Tensor], rows: set[int]) -> None:
-        tensors = [*self.layout.stacked_views(state.weights), *state.buffers, *batch]
+    def prepare(self, state: State, inputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Records step and update for batches of this shape, [T, batch, ...]. Raises Untraceable where that is
+        impossible, and where what is recorded is not what the first and the last trial do alone."""
+        remembered = self.program.remembered()
+        tensors = [*self.layout.stacked_views(state.weights), *state.buffers, inputs, targets]
         with pure_randomness(), torch.no_grad():
-            found = self.step_of(*batch)(*tensors)
-            for row in rows:
+            found = [*self.step_of(inputs, targets)(*tensors), self.predict(state, inputs[0])]
+            for row in {0, len(state.weights) - 1}:
                 wanted = self.program._gradients(*[tensor[row].clone() for tensor in tensors])
+                wanted.append(self.program.predict(state.take([row]), inputs[0]))
                 if not all(_agree(many[row], one) for many, one in zip(found, wanted, strict=True)):
                     raise Untraceable("a trial in a stack would not take the step that it takes alone")
+        if self.program.remembered() != remembered:
+            raise Untraceable("code of yours changes values of its own from step to step")
+        with self.session(state.copy()) as session:
+            session.step(inputs, targets, [0.0] * len(state.weights))
 
     def session(self, state: State) -> "StackSession":
         """Steps on this state, in place."""

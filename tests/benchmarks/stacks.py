@@ -1,6 +1,6 @@
 """Trial-steps a second of a stack, of one-at-a-time lossopt, Keras `fit` and a torch loop: one thread, interleaved.
 
-    python -m tests.benchmarks.stacks [--cases abc] [--rounds 7] [--optimizers] [--widths]
+    python -m tests.benchmarks.stacks [--cases abc] [--rounds 7] [--optimizers | --widths [--picture FILE]]
 
 Prints Markdown tables. A ratio is the median of the ratios of each round, in which all train one after the other, so
 that what else the machine does meets all of them alike. Of lossopt the validation of every epoch, the training metrics
@@ -40,6 +40,7 @@ CASES = {
 }
 FUSED, PLAIN, FIT = "torch loop, fused Adam", "torch loop, Adam", "Keras fit"
 STACK, ALONE = "stack", "one at a time"
+WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def runs_of(stack: StackCase, optimizer: str, count: int) -> list:
@@ -95,7 +96,7 @@ class Alone:
     """The same trial, one at a time."""
 
     def __init__(self, stack: StackCase, optimizer: str):
-        self.run = runs_of(stack, optimizer, 1)[0]
+        (self.run,) = runs_of(stack, optimizer, 1)
         self.steps = stack.case.epochs * -(-stack.case.examples // stack.case.batch_size)
         feed = self.run.examination.feeds["train"]
         batches = feed.epoch(0, 0, stack.case.batch_size)
@@ -173,15 +174,85 @@ def compare_optimizers(rounds: int) -> None:
     print_table(["optimizer", STACK, ALONE, FIT, "stack / one at a time", "stack / fit"], rows)
 
 
-def widths(letters: str, rounds: int) -> None:
-    sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+def products(case: Case) -> list[tuple[int, int, int]]:
+    """(rows, inner, columns) of the product of each layer; a convolution is that of its columns and kernels."""
+    found, features = [], case.shape[0]
+    if case.model != "mlp":
+        height, width, channels = case.shape
+        for number, filters in enumerate((32, 64)):
+            places = (height >> number) * (width >> number)
+            found.append((case.batch_size * places, 9 * channels, filters))
+            channels = filters
+        features = channels * (height // 4) * (width // 4)
+    for units in (*case.hidden, 10):
+        found.append((case.batch_size, features, units))
+        features = units
+    return found
+
+
+def limits(case: Case, width: int) -> tuple[float, float]:
+    """Microseconds of a trial-step of Adam by arithmetic alone, and by bandwidth alone, on this machine, now.
+
+    Arithmetic: the products there and back (two thirds of that for the first layer, whose inputs need no slope) at the
+    rate of a product of 512 x 512. Bandwidth: 12 passes over the weights (4 reads and 3 writes of the update, 2 reads
+    and a write of the step, a copy and a norm of the gradient) at the rate of copying as many weights as the stack has.
+    """
+    import torch
+
+    shapes = products(case)
+    multiplied = 6 * sum(rows * inner * columns for rows, inner, columns in shapes) - 2 * np.prod(shapes[0])
+    weights = sum(inner * columns + columns for _, inner, columns in shapes)
+    square, large = torch.ones(512, 512), torch.ones(width * weights)
+    other = torch.empty_like(large)
+    a_product, a_copy = fastest(lambda: square @ square), fastest(lambda: other.copy_(large))
+    return float(multiplied) / (2 * 512**3) * a_product, 12 * weights / (2 * large.numel()) * a_copy
+
+
+def fastest(call, times: int = 9) -> float:
+    """Microseconds of the fastest of a few calls."""
+    spent = []
+    for _ in range(times):
+        began_at = time.perf_counter()
+        call()
+        spent.append(1e6 * (time.perf_counter() - began_at))
+    return min(spent)
+
+
+def widths(letters: str, rounds: int, picture: str | None) -> None:
+    """As wide as four times the width of the case."""
     print(f"Microseconds a trial-step by the width of the stack, Adam, median of {rounds} interleaved rounds:\n")
-    rows = []
+    rows, curves = [], {}
     for letter in letters:
         stack = CASES[letter]
+        sizes = [width for width in WIDTHS if width <= 4 * stack.width]
         spent = timed({str(width): Together(stack, "adam", width).go for width in sizes}, rounds)
-        rows.append([stack.case.name, *(f"{statistics.median(values):,.0f}" for values in spent.values())])
-    print_table(["", *map(str, sizes)], rows)
+        medians = [statistics.median(values) for values in spent.values()]
+        arithmetic, bandwidth = limits(stack.case, stack.width)
+        cells = [f"{value:,.0f}" for value in medians] + [""] * (len(WIDTHS) - len(sizes))
+        rows.append([stack.case.name, *cells, f"{arithmetic:,.0f}", f"{bandwidth:,.0f}"])
+        curves[stack.case.name] = sizes, medians, arithmetic, bandwidth
+    print_table(["", *map(str, WIDTHS), "arithmetic", "bandwidth"], rows)
+    if picture:
+        draw(curves, picture)
+
+
+def draw(curves: Mapping, picture: str) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(curves), figsize=(5 * len(curves), 4), squeeze=False)
+    for axis, (name, (sizes, medians, arithmetic, bandwidth)) in zip(axes[0], curves.items(), strict=True):
+        axis.plot(sizes, medians, "o-", label="stack")
+        axis.axhline(arithmetic, linestyle="--", color="C1", label="arithmetic alone")
+        axis.axhline(bandwidth, linestyle=":", color="C2", label="memory alone")
+        axis.set(title=name, xlabel="trials in the stack", ylabel="µs a trial-step", xscale="log", yscale="log")
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(picture, dpi=120)
+    print(picture)
 
 
 def main() -> None:
@@ -190,6 +261,7 @@ def main() -> None:
     parser.add_argument("--cases", default="abc")
     parser.add_argument("--optimizers", action="store_true", help="every optimizer on case (a)")
     parser.add_argument("--widths", action="store_true", help="widths of 1 to 256 on the cases")
+    parser.add_argument("--picture", help="with --widths: a PNG file for the curves")
     given = parser.parse_args()
     import torch
 
@@ -197,7 +269,7 @@ def main() -> None:
     print(machine(), "\n")
     began_at = time.perf_counter()
     if given.widths:
-        widths(given.cases, given.rounds)
+        widths(given.cases, given.rounds, given.picture)
     elif given.optimizers:
         compare_optimizers(given.rounds)
     else:

@@ -9,6 +9,7 @@ from lossopt_cli.analysis.figures.picture import Chart, Line, Panel
 from lossopt_cli.analysis.figures.same_runs import SameRuns
 from lossopt_cli.analysis.figures.selection import NAMELESS, counted
 from lossopt_cli.analysis.several import Across, across, times_of
+from lossopt_cli.analysis.wording import listing
 from lossopt_cli.errors import Fault, UsageError
 
 
@@ -42,6 +43,9 @@ def profile_of(comparisons: Sequence[Comparison], runs: SameRuns = NAMELESS) -> 
         "target: " + ", ".join(f"{c.metric} {c.target:.3g} on {c.data}" for c in comparisons),
         f"epochs to it, a miss never: median of {counted(seeds, 'seed')}; no band; B: area below, at most 1",
     ]
+    untuned = [row.name for row in rows if any(r is not None and r.standing == "not_tuned" for r in row.results)]
+    if untuned:
+        captions.append(f"not tuned everywhere (best at the end of the rates), so not judged: {listing(untuned)}")
     if len(rows) < len(every):
         captions.append(f"{len(rows)} of {len(every)} recipes shown, those with the largest B")
     panel = Panel(
