@@ -181,7 +181,7 @@ def test_markdown_has_the_same_cells_and_marks():
         (mixed(), ["sgd, best at the end of the tried learning rates, was not judged", "7 of 40 reported trials"]),
         (comparison(recipe("adam", 0.01, 0.9, "open", n=1), recipe("sgd", 0.01, 0.8, "open", (0.1, None, None), n=1)),
          ["on 180 images", "of one seed each, so that nothing is known of chance."]),
-        (mixed(min_effect=0.01), ["the difference is at least 0.01"]),
+        (mixed(min_effect=0.01), ["at least 0.01, and to be equal where the interval lies within ±0.01."]),
         (comparison(recipe("adam", 0.01, 0.9, "tied", rates=(0.01,))), ["a recipe, that is", "was not tuned"]),
         (comparison(recipe("adam", 0.01, 0.9, "open", n=3), recipe("sgd", 0.01, 0.8, "open", (0.1, -1, 1), n=3)),
          ["No claim is made about differences"]),

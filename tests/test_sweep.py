@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lossopt_cli.__main__ import run
+from lossopt_cli.sweeps.folder import SweepFolder
+from lossopt_cli.sweeps.shares import Ended, Share, Workplace
 
 SMALL = ("--data", "iris", "--model", "mlp:hidden=[8]", "--epochs", "2", "--workers", "2")
 RAISING = """\
@@ -91,7 +93,7 @@ def test_another_sweep_adds_to_the_folder_and_the_same_trains_nothing(sweep):
     assert (again.code, again.out.strip()) == (0, str(more.folder))
     assert {name: (more.folder / name / "result.json").stat().st_mtime_ns for name in first.results} == written
     assert "trial" not in again.err
-    seeds = sweep(more.folder, "--seeds", "4", name=None)
+    seeds = sweep("last", "--seeds", "4", name=None)
     assert seeds.code == 0, seeds.err
     assert len(results_in(more.folder)) == 8
 
@@ -251,6 +253,40 @@ def test_train_finds_a_rate(train, tmp_path):
     chosen = re.search(r"chosen: (\S+)", (tuned / "sweep.yaml").read_text())[1]
     assert alone["optimizer"]["learning_rate"] == float(chosen)
     assert {result["role"] for result in results_in(tuned).values()} == {"tuning"}
+
+
+def test_without_ray_it_says_what_to_install(sweep, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    swept = sweep(*SMALL, "--opt", "sgd", "--lr", "0.1", "--ray", "auto")
+    assert swept.code == 2
+    assert "pip install 'lossopt[ray]'" in swept.err
+
+
+def test_where_memory_runs_out_a_share_is_trained_in_halves(monkeypatch, tmp_path):
+    from lossopt_cli.sweeps import bench
+    from lossopt_cli.sweeps.arms import Pace, Problems, arms_of
+    from lossopt_cli.sweeps.axes import Asked, axes_of
+    from lossopt_cli.sweeps.cells import cells_of
+    from lossopt_cli.training.stopping import Stopping
+
+    problems, engine, widths = Problems(lambda text: None), bench.train_stack, []
+
+    def short_of_memory(runs, recorders, **more):
+        widths.append(len(runs))
+        if len(runs) > 3:
+            raise MemoryError
+        return engine(runs, recorders, **more)
+
+    monkeypatch.setattr(bench, "train_stack", short_of_memory)
+    flags = {"data": "iris", "model": "mlp:hidden=[4]", "optimizer": "sgd", "epochs": "1"}
+    arms = arms_of(axes_of(Asked(flags=flags), {}), problems)
+    cells = cells_of([(replace(arms[0], pace=Pace(8)), [0.1])], range(6), problems)
+    told = []
+    sweep_folder = SweepFolder(tmp_path / "s")
+    with sweep_folder.opened():
+        bench.Bench(Workplace(sweep_folder.path, {}), told.append, problems).train(Share(tuple(cells)), Stopping())
+    assert widths == [6, 3, 3]
+    assert sorted(ended.cell.seed for ended in told if isinstance(ended, Ended)) == list(range(6))
 
 
 def process(*words: str) -> subprocess.Popen:

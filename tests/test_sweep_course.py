@@ -197,6 +197,7 @@ def test_settings_of_a_list_are_chosen_with_the_rate(tmp_path):
     assert roles(trained) == {"search": 9, "tuning": 54, "report": 8}
     assert {cell.recipe for cell in trained if cell.role == "report"} == {"cross_entropy+sgd_momentum=0.9"}
     assert {cell.marks["tuned"][0] for cell in trained} == {"optimizer.momentum"}
+    assert [arm.chosen for arm in course.candidates[0].known()] == [False, 0.1]
 
 
 def test_a_failed_trial_does_not_hold_the_others_up(tmp_path):

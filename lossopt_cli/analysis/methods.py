@@ -88,7 +88,8 @@ def _rule(comparison: Comparison) -> str:
         floor = f"with a standard deviation of at least 1/(sqrt(2) {comparison.n_split})"
     effect = ""
     if comparison.min_effect:
-        effect = f" and the difference is at least {comparison.min_effect:g}, and to be equal where it lies within that either way"
+        least = f"{comparison.min_effect:g}"
+        effect = f" and the difference is at least {least}, and to be equal where the interval lies within ±{least}"
     beside = [text for text in (floor, split_correction(comparison)) if text]
     level = f"level 1 - 0.05/{pairs} (Bonferroni over {pairs} pairs)" if pairs > 1 else "level 0.95"
     return (

@@ -10,11 +10,12 @@ from lossopt_cli import errors
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.commands import comparing
 from lossopt_cli.commands.comparison_output import Shown
+from lossopt_cli.commands.references import folder_of_several
 from lossopt_cli.commands.sweeping_lines import print_commands
 from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
-from lossopt_cli.errors import Fault, RunError
+from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.environment import environment
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
@@ -24,12 +25,13 @@ from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, cores
 from lossopt_cli.sweeps.folder import SweepFolder
-from lossopt_cli.sweeps.rates import TUNING_SEEDS
+from lossopt_cli.sweeps.rates import POINTS, TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import write_sweep
 
 FAILED_TOLD = 5
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ONE_RANGE = """\
 one range of learning rates for recipes of different scale:
   --lr auto, or --lr x0.03..x30, goes around the scale of each"""
@@ -55,10 +57,11 @@ class Request:
 def carry_out(request: Request, console: Console) -> int:
     """Trains what is missing of the sweep and compares its recipes; the exit code."""
     problems = Problems(console.note)
-    source = source_of(request.asked, os.environ, request.logs, request.name, problems)
+    asked = _found(request.asked, request.logs, console)
+    source = source_of(asked, os.environ, request.logs, request.name, problems)
     wishes = Wishes(source.seeds, request.confirm, request.extend)
-    counted = {"arms and rates": sum(len(arm.rates.values) or 9 for arm in source.arms), "seeds": len(source.seeds)}
-    check_count(counted, agreed=request.yes)
+    rates = sum(len(arm.rates.values) or POINTS for arm in source.arms)
+    check_count({"recipes and rates": rates, "seeds": len(source.seeds)}, agreed=request.yes)
     if source.one_range:
         console.hint(ONE_RANGE)
     sweep = SweepFolder(source.folder)
@@ -77,6 +80,14 @@ def carry_out(request: Request, console: Console) -> int:
         _write(source, course)
         _train(course, request.workers or cores(), console, request.ray)
     return _conclude(source, course, console)
+
+
+def _found(asked: Asked, logs: Path, console: Console) -> Asked:
+    """With the folder that CONFIG means where it is the name of one, or `last`."""
+    given = asked.config
+    if given is None or given.exists() or given.suffix in CONFIG_SUFFIXES:
+        return asked
+    return replace(asked, config=folder_of_several(str(given), logs, console.note))
 
 
 def found_rate(asked: Asked, logs: Path, console: Console) -> float:
@@ -147,7 +158,17 @@ def _conclude(source: Source, course: Course, console: Console) -> int:
         console.error(f"{len(failed)} of {course.total} trials failed{more}; --retry-failed tries them again")
     if console.quiet:
         console.result(str(source.folder))
-    elif any(True for _ in course.records):
-        asked = comparing.Asked((str(source.folder),), source.folder.parent, None, None, None, None, None, "1")
-        comparing.carry_out(asked, Shown(None, None, None, False, "recipes", False), None, console)
+    elif course.records:
+        _compare(source, course, console)
     return errors.SWEEP_INCOMPLETE if failed else errors.DONE
+
+
+def _compare(source: Source, course: Course, console: Console) -> None:
+    """The table and verdict of the folder; where they cannot be, why."""
+    several = len({record.problem for record in course.records}) > 1
+    problem = comparing.ALL if several else "1"
+    asked = comparing.Asked((str(source.folder),), source.folder.parent, None, None, None, None, None, problem)
+    try:
+        comparing.carry_out(asked, Shown(None, None, None, False, "recipes", False), None, console)
+    except UsageError as error:
+        console.warn(f"the runs are kept, but not compared: {error}")

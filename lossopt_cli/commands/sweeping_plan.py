@@ -34,17 +34,18 @@ class Line:
     report: int
     further: int
     done: int
-    probed: Probed
+    probed: Probed | None
 
 
 def show_plan(source: Source, course: Course, workers: int, console: Console) -> None:
     """The plan as a table, or as JSON. RunError where a kind of trial cannot be trained."""
     course.begin()
     found = _probed(course, console)
-    if faults := [probed.fault for probed in found if probed.fault is not None]:
+    if faults := [probed.fault for probed in found if probed and probed.fault]:
         raise RunError(*dict.fromkeys(faults))
     lines = [_line(candidate, course, probed) for candidate, probed in zip(course.candidates, found, strict=True)]
-    seconds = START_SECONDS + sum(_seconds(line) for line in lines) / min(workers, len(lines) * 2)
+    spent = sum(_seconds(line) for line in lines) / min(workers, len(lines) * 2)
+    seconds = START_SECONDS + spent if spent else 0.0
     total = sum(line.trials + line.report for line in lines)
     size = total * _bytes(course.candidates[0], course)
     if console.format == "json":
@@ -61,28 +62,31 @@ def show_plan(source: Source, course: Course, workers: int, console: Console) ->
         console.result(text)
 
 
-def _probed(course: Course, console: Console) -> list[Probed]:
-    """One short training of every kind of trial, as many together as a share would have at least."""
-    console.note(f"trying {counted(len(course.candidates), 'kind')} of trial")
-    found: dict[int, Probed] = {}
-    probes = [Share(tuple(_some_cells(candidate, course)), probe=True) for candidate in course.candidates]
-    device = probes[0].cells[0].trial.config.train.device
+def _probed(course: Course, console: Console) -> list[Probed | None]:
+    """One short training of every kind of trial, as many together as a share would have at least; None for a recipe of
+    which nothing is missing."""
+    probes = {place: _some_cells(candidate, course) for place, candidate in enumerate(course.candidates)}
+    shares = {cells[0].key: (place, Share(tuple(cells), probe=True)) for place, cells in probes.items() if cells}
+    found: list[Probed | None] = [None] * len(course.candidates)
+    if not shares:
+        return found
+    console.note(f"trying {counted(len(shares), 'kind')} of trial")
+    device = course.candidates[0].arms[0].config.train.device
     with Crew(1, Workplace(course.folder.path, {}), device) as crew:
-        for event in crew.carry_out(deque(probes)):
+        for event in crew.carry_out(deque(share for _, share in shares.values())):
             if isinstance(event, Probed):
-                found[len(found)] = event
-    return list(found.values())
+                found[shares[event.cell.key][0]] = event
+    return found
 
 
 def _some_cells(candidate: Candidate, course: Course) -> Sequence[Cell]:
-    """Cells at the middle rates."""
+    """Cells at the middle rates of what the candidate needs now."""
     cells = candidate.cells(course.problems)
-    cells = cells or [course.cells[trial] for trial in course.cells if course.cells[trial].recipe == candidate.name]
     middle = len(cells) // 2
     return cells[max(0, middle - FEW // 2) : middle + FEW // 2] or cells[:1]
 
 
-def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:
+def _line(candidate: Candidate, course: Course, probed: Probed | None) -> Line:
     protocol, arm = candidate.protocol, candidate.arms[0]
     rates = candidate.rates[0] if candidate.rates else ()
     said = ", ".join("its own" if rate is None else f"{rate:g}" for rate in rates)
@@ -99,8 +103,10 @@ def _line(candidate: Candidate, course: Course, probed: Probed) -> Line:
 
 def _seconds(line: Line) -> float:
     left = max(0, line.trials + line.report - line.done)
+    if line.probed is None or not left:
+        return 0.0
     shares = 3 if line.report else 1
-    return left * line.probed.trial_seconds + (shares * line.probed.build_seconds if left else 0.0)
+    return left * line.probed.trial_seconds + shares * line.probed.build_seconds
 
 
 def _bytes(candidate: Candidate, course: Course) -> int:
@@ -117,7 +123,9 @@ def _sentences(source: Source, lines: Sequence[Line], seconds: float, size: floa
     told = [
         "",
         f"{counted(total, 'trial')}{f', {done} of them done' if done else ''}{more}",
-        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {place}",
+        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {place}"
+        if seconds
+        else f"nothing is left to do; the runs are in {place}",
     ]
     if len({(line.trials, line.report) for line in lines}) > 1:
         told.append("the budgets of the recipes are not equal; the comparison will say so")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lossopt_cli.catalogue.lookup import find_setting, plain
 from lossopt_cli.catalogue.optimizers import default_rate
@@ -47,7 +47,8 @@ class Arm:
 
     recipe: `loss+optimizer` as folders have it, without the settings that are tuned; tuned: those, by dotted key, which
     are chosen as the learning rate is. code: the fingerprints of the user's code in it. scale: what a search found;
-    chosen: the rate that validation chose; pace: how its trials are trained, each once that is known.
+    chosen: the rate that validation chose, False where it chose another arm of the recipe; pace: how its trials are
+    trained; each once that is known.
     """
 
     config: Config
@@ -56,7 +57,7 @@ class Arm:
     tuned: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
     scale: float | None = None
-    chosen: float | None = None
+    chosen: float | Literal[False] | None = None
     pace: Pace | None = None
 
     @property

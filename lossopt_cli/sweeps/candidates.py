@@ -82,8 +82,8 @@ class Candidate:
         for place, arm in enumerate(self.arms):
             given = not arm.rates.searched and place < len(self.rates)
             rates = Rates(self.rates[place]) if given else arm.rates
-            rate = self.chosen[1] if self.chosen and self.chosen[0] == place else None
-            found.append(replace(arm, rates=rates, scale=self.scale, chosen=rate))
+            chosen = None if self.chosen is None else self.chosen[0] == place and self.chosen[1]
+            found.append(replace(arm, rates=rates, scale=self.scale, chosen=chosen))
         return found
 
     @property

@@ -88,7 +88,7 @@ class Course:
         return [ended for ended in self.ended.values() if ended.status == "failed" and ended.cell.is_kept]
 
     @property
-    def records(self) -> Iterable[Record]:
+    def records(self) -> list[Record]:
         """The finished trials of this sweep."""
         return [self.folder.finished[trial] for trial in self.cells if trial in self.folder.finished]
 

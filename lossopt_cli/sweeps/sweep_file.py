@@ -70,8 +70,8 @@ def _merged(before: Arm, now: Arm) -> Arm:
     rates = now.rates
     if not (before.rates.searched or rates.searched) and None not in (*before.rates.values, *rates.values):
         rates = Rates(tuple(sorted({*before.rates.values, *rates.values})))
-    known = {key: getattr(now, key) or getattr(before, key) for key in ("scale", "chosen", "pace")}
-    return replace(now, rates=rates, **known)
+    forgotten = {key: getattr(before, key) for key in ("scale", "chosen", "pace") if getattr(now, key) is None}
+    return replace(now, rates=rates, **forgotten)
 
 
 def _rates_written(rates: Rates) -> Any:
