@@ -84,7 +84,9 @@ def test_a_clear_case_from_run_folders_to_the_verdict(compare, clear):
 def test_it_fits_the_terminal(compare, close, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     out = compare(close, "--pairs")[1]
-    assert width - 20 <= max(map(len, out.splitlines())) <= width
+    # A command is not broken: it is there to be pasted, and its folder is as long as it is.
+    lines = [line for line in out.splitlines() if "lossopt sweep" not in line]
+    assert width - 20 <= max(map(len, lines)) <= width
 
 
 def test_the_learning_rate_is_chosen_on_validation_not_on_test(compare, tmp_path):

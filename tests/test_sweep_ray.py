@@ -11,6 +11,8 @@ import pytest
 from lossopt_cli.__main__ import run
 
 pytest.importorskip("ray")
+# A command redirects the real stdout of its process once; under capsys, whose stdout is no file, it leaves it alone.
+pytestmark = pytest.mark.usefixtures("capsys")
 AXES = ("--data", "iris", "--model", "mlp:hidden=[8]", "--epochs", "60", "--opt", "sgd,adam", "--lr", "0.01,0.1,1")
 
 

@@ -46,7 +46,9 @@ def test_a_run_says_head_start_and_epochs_on_stderr_and_its_result_on_stdout(tra
     assert blocks[1].splitlines()[0].split() == ["train", "validation", "test", "guessing"]
     assert re.search(r"test accuracy [\d.]+ is \d+ of 180 images: [\d.]+ to [\d.]+ on other images\.", run.out)
     assert "One seed: another seed may differ as much as another optimizer does." in run.out
-    assert f"run    {run.folder}\nnext   lossopt train --opt sgd --epochs 2" in run.out
+    assert f"run    {run.folder}\nnext   lossopt plot last" in run.out
+    assert "lossopt train --opt sgd --epochs 2" in run.out
+    assert "lossopt sweep --epochs 2" in run.out
     assert "\x1b" not in run.out + run.err
     assert max(map(len, re.sub(re.escape(str(run.folder.parent)), "logs", run.out + run.err).splitlines())) <= 80
 
