@@ -94,13 +94,24 @@ def faster(case: Case) -> Sentence | None:
     target = f"{comparison.target:.3g}"
     if not slower:
         if any(math.isinf(recipe.time_to_target_epochs) for recipe in timed):
-            return None
+            return _some_arrive(case, timed, target)
         span = wording.span([wording.count(recipe.time_to_target_epochs) for recipe in timed])
         said = f"no one is faster for sure: {target} is reached in {_epochs(span)}."
         return Sentence("faster", (), said)
     reached = _epochs(wording.count(first.time_to_target_epochs))
     said = f"faster: {case.label(first)} reaches {target} in {reached}, {_later(case, slower)}."
     return Sentence("faster", (first.name, *case.names(slower)), said)
+
+
+def _some_arrive(case: Case, timed: Sequence[RecipeResult], target: str) -> Sentence | None:
+    """In how many seeds who reaches the target, where that is too little to call one faster; None where no one does."""
+    there = [recipe for recipe in timed if recipe.reached]
+    if not there:
+        return None
+    counts = [f"{case.label(recipe)} in {recipe.reached} of {wording.counted(recipe.n, 'seed')}" for recipe in there]
+    rest = ", by no other in any" if len(there) < len(timed) else ""
+    said = f"no one is faster for sure: {target} is reached by {wording.listing(counts)}{rest}; --target sets another."
+    return Sentence("faster", case.names(there), said)
 
 
 def _first_in_one_seed(case: Case, timed: Sequence[RecipeResult]) -> Sentence | None:
