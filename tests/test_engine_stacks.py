@@ -11,6 +11,7 @@ from small_problems import MODELS, Nobody, config_of, losses_of, problem_of
 from lossopt_cli.catalogue.losses import LOSSES
 from lossopt_cli.catalogue.optimizers import OPTIMIZERS
 from lossopt_cli.catalogue.rows import TASKS
+from lossopt_cli.data.problem import SPLITS, ImageInputs, Problem, Split
 from lossopt_cli.training import running, stack_loop
 from lossopt_cli.training.building import UserParts
 from lossopt_cli.training.grouping import stack_key
@@ -110,6 +111,30 @@ def test_ten_steps_of_a_convolution_agree_with_every_optimizer(name):
     found, wanted = losses_of(outcomes[2])[:10], losses_of(alone(configs[2], "multiclass"))[:10]
     assert found[0] == pytest.approx(wanted[0], rel=1e-6)
     np.testing.assert_allclose(found, wanted, rtol=AMPLIFYING.get(name, 1e-5))
+
+
+def photographs() -> Problem:
+    """32x32 images in three colours, of three classes that differ in their level."""
+    problem, generator = problem_of("multiclass", True, SIZES), np.random.default_rng(0)
+
+    def enlarged(split: Split) -> Split:
+        noise = generator.integers(-40, 41, size=(len(split), 32, 32, 3))
+        level = 16 * split.inputs.mean(axis=(1, 2), keepdims=True)
+        return replace(split, inputs=np.clip(level + noise, 0, 255).astype(np.uint8))
+
+    parts = {name: enlarged(problem.split(name)) for name in SPLITS}
+    return replace(problem, inputs=ImageInputs((32, 32, 3), 1.0 / 255.0), **parts)
+
+
+@pytest.mark.parametrize(("given", "steps", "within"), [([], 1, 1e-6), (MODELS["minicnn"], 10, 1e-5)])
+def test_photographs_agree_at_the_first_step_and_on_a_smooth_twin_for_ten(given, steps, within):
+    problem = photographs()
+    configs = configs_of("multiclass", None, "adam", *given, model="minicnn", width=3, batch_size=16, epochs=4)
+    runs = prepare_stack(configs, problem, UserParts())
+    found = losses_of(train_stack(runs, [Nobody() for _ in runs])[1])
+    run = running.prepare(configs[1], problem, UserParts())
+    wanted = losses_of(train(run.examination.program, run.examination, run.plan, Nobody(), run.state))
+    np.testing.assert_allclose(found[:steps], wanted[:steps], rtol=within)
 
 
 @pytest.mark.parametrize("task", TASKS)
