@@ -71,3 +71,29 @@ def train(tmp_path, capsys) -> Callable[..., Trained]:
         return Trained(code, out, err, folder, result)
 
     return trained
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How `lossopt evaluate` ended, and what reached stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out, parse_constant=pytest.fail)
+
+
+@pytest.fixture
+def evaluate(logs, capsys) -> Callable[..., Evaluated]:
+    """evaluate("last", ...): `lossopt evaluate` in this process, of the runs in the file's own `logs`."""
+    from lossopt_cli.__main__ import run
+
+    def evaluated(*words: str | Path) -> Evaluated:
+        capsys.readouterr()
+        code = run(["evaluate", *map(str, words), "--logs", str(logs)])
+        return Evaluated(code, *capsys.readouterr())
+
+    return evaluated

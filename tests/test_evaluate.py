@@ -5,8 +5,6 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -35,27 +33,6 @@ def logs(tmp_path_factory) -> Path:
         with contextlib.redirect_stdout(io.StringIO()):
             assert run(["train", *data, *words, "--name", name, "--logs", str(logs), "-q"]) == 0
     return logs
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out, parse_constant=pytest.fail)
-
-
-@pytest.fixture
-def evaluate(logs, capsys) -> Callable[..., Evaluated]:
-    def evaluated(*words: str | Path) -> Evaluated:
-        capsys.readouterr()
-        code = run(["evaluate", *map(str, words), "--logs", str(logs)])
-        return Evaluated(code, *capsys.readouterr())
-
-    return evaluated
 
 
 def predicted(path: Path) -> dict[str, np.ndarray]:

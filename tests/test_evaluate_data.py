@@ -6,7 +6,7 @@ import io
 import json
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,25 +124,10 @@ def place(tmp_path_factory) -> Place:
     return Place(folder)
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out, parse_constant=pytest.fail)
-
-
 @pytest.fixture
-def evaluate(place, capsys) -> Callable[..., Evaluated]:
-    def evaluated(*words: str | Path) -> Evaluated:
-        capsys.readouterr()
-        code = run(["evaluate", *map(str, words), "--logs", str(place.logs)])
-        return Evaluated(code, *capsys.readouterr())
-
-    return evaluated
+def logs(place) -> Path:
+    """Where `evaluate` looks for runs."""
+    return place.logs
 
 
 def lines(path: Path) -> list[dict[str, str]]:

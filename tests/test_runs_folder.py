@@ -16,7 +16,7 @@ import pytest
 
 from lossopt_cli.errors import UsageError
 from lossopt_cli.runs.csv import csv_text, shortest
-from lossopt_cli.runs.folder import LONGEST_NAME, NAME, RunFolder, json_text, run_name, safe
+from lossopt_cli.runs.folder import LONGEST_NAME, NAME, RunFolder, json_text, run_name, safe, written_whole
 
 NOW = datetime(2026, 3, 1, 12, 30, 59)
 
@@ -105,7 +105,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     folder.write_text("model.keras", "old")
 
     def save_half():
-        with folder.writing("model.keras") as path:
+        with written_whole(folder.path / "model.keras") as path:
             assert path.suffix == ".keras"
             path.write_text("half")
             raise RuntimeError("killed")
@@ -117,7 +117,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
 
 def test_a_file_being_written_is_not_there_yet(tmp_path: Path):
     folder = RunFolder.create(tmp_path, "run")
-    with folder.writing("model.keras") as path:
+    with written_whole(folder.path / "model.keras") as path:
         path.write_text("new")
         assert not (folder.path / "model.keras").exists()
     assert [p.name for p in folder.path.iterdir()] == ["model.keras"]

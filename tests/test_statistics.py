@@ -71,10 +71,9 @@ def test_the_p_of_a_pair_has_the_floor_and_the_split_correction() -> None:
 
 def test_the_resampled_interval_by_hand() -> None:
     """s^2 = 1/3 of (1 + 0 + 1), J = 3 splits, t(0.975, 2) = 4.302653; s sqrt(1/3 + 1/7) instead of s sqrt(1/3)."""
-    interval = statistics.resampled_interval([1.0, 2.0, 3.0], 1 / 7)
+    interval = statistics.t_interval([1.0, 2.0, 3.0], test_over_train=1 / 7)
     half = 4.302652729911275 * math.sqrt(1 / 3 + 1 / 7)
     assert (interval.value, interval.low, interval.high) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
-    assert statistics.resampled_interval([1.0, 2.0, 3.0], 0.0) == statistics.t_interval([1.0, 2.0, 3.0])
 
 
 def test_the_floor_is_half_a_quantum_in_variance() -> None:

@@ -63,19 +63,11 @@ def t_interval(
 ) -> Interval:
     """mean -+ t(confidence, n - 1) s sqrt(1 / n + test_over_train); s is at least `floor`.
 
-    test_over_train is 0 for seeds on one split (Student's interval); see `resampled_interval` for splits."""
+    test_over_train is 0 for seeds on one split: Student's interval. For values on n random splits it is
+    n_test / n_train (1/7 for 70/20/10): splits share examples, so that their values agree more than fresh data would;
+    the corrected resampled t of Nadeau & Bengio (2003), Inference for the generalization error."""
     mean, low, high = paired_interval(values, confidence, floor, test_over_train)
     return Interval(mean, low, high, n=np.size(values), confidence=confidence)
-
-
-def resampled_interval(
-    values: ArrayLike, test_over_train: float, confidence: float = 0.95, floor: float = 0.0
-) -> Interval:
-    """mean -+ t(confidence, n - 1) s sqrt(1 / n + n_test / n_train) for values on n random splits of the same data.
-
-    Splits share examples, so that their values agree more than fresh data would: the corrected resampled t of Nadeau &
-    Bengio (2003), Inference for the generalization error. test_over_train: 1/7 for 70/20/10."""
-    return t_interval(values, confidence, floor, test_over_train)
 
 
 def paired_interval(

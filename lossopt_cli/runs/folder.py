@@ -142,11 +142,6 @@ class RunFolder:
         """See `csv_text`: one column for each key, all of one length."""
         return self.write_text(name, csv_text(columns))
 
-    def writing(self, name: str):
-        """For what writes to a path itself: `with folder.writing("model.keras") as path:
-        model.save(path)`."""
-        return written_whole(self.path / name)
-
 
 def check_name(name: str) -> None:
     """UsageError for what cannot be the name of a run or a sweep."""

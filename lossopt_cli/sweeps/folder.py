@@ -16,7 +16,6 @@ from lossopt_cli.runs.reading import (
     FINISHED,
     RESULT,
     SCHEMA_VERSION,
-    SWEEP,
     Found,
     Unreadable,
     found_under,
@@ -80,9 +79,6 @@ class SweepFolder:
                 yield
             finally:
                 shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
-
-    def is_sweep(self) -> bool:
-        return (self.path / SWEEP).is_file()
 
 
 def begin(sweep: Path, cell: Cell) -> RunFolder:

@@ -36,7 +36,6 @@ class PlainProgram:
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.layout, self.device = layout, device
-        self.rule_name = f"keras {type(optimizer).__name__.lower()}, plain"
         self.notes: list[str] = []
         self.optimizer.build(self.model.trainable_variables)
 

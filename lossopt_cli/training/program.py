@@ -92,10 +92,6 @@ class Program:
         """Whether the step of the common batch shape was recorded."""
         return bool(self._recorded)
 
-    @property
-    def rule_name(self) -> str:
-        return self.rule.name
-
     def session(self, state: State) -> "Session":
         """Steps on this state, in place."""
         return Session(self, state, self._row(state))

@@ -91,7 +91,7 @@ def compare_optimizers(rounds: int) -> None:
         engine = Engine(CASES["a"], name, "float32")
         rates = timed({"lossopt": engine.go, "Keras fit": fit(CASES["a"], name)}, rounds)
         medians = [f"{statistics.median(rates[who]):,.0f}" for who in rates]
-        rows.append([name, engine.program.rule_name, *medians, f"{ratio(rates, 'Keras fit'):.1f}"])
+        rows.append([name, engine.program.rule.name, *medians, f"{ratio(rates, 'Keras fit'):.1f}"])
     print_table(["optimizer", "update", "lossopt", "Keras fit", "lossopt / fit"], rows)
 
 
