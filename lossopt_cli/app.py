@@ -89,6 +89,13 @@ COMMANDS = (
         "lossopt_cli.commands.config",
         "COMMANDS",
     ),
+    Entry(
+        "cache",
+        "Look up",
+        "list and clear what is kept on disk: images, features",
+        "lossopt_cli.commands.cache",
+        "COMMANDS",
+    ),
 )
 
 

@@ -46,10 +46,12 @@ def metrics(incomplete: str) -> Offer:
 
 
 def data(incomplete: str) -> Offer:
-    """Data sets by name, .csv files and folders."""
+    """Data sets by name, those of Kaggle that are here, .csv files and folders."""
     from lossopt_cli.catalogue.datasets import DATASETS
+    from lossopt_cli.config.kaggle import kept_names
 
     names = [(row.name, row.contents) for row in DATASETS if row.name.startswith(incomplete)]
+    names += [(name, "of Kaggle, downloaded") for name in kept_names() if name.startswith(incomplete)]
     paths = [(path, "") for path in _paths(incomplete, (".csv", ".tsv", ".py"))]
     return names + (paths if incomplete or not names else [])
 
@@ -66,6 +68,18 @@ def runs(ctx: typer.Context, incomplete: str) -> Offer:
     names = ["last", *(path.name for path in found if path.is_dir() and not path.name.startswith("."))]
     offered = [name for name in names if name.startswith(incomplete)]
     return [(name, "") for name in (*offered, *_paths(incomplete, ()))]
+
+
+def cache_kinds(incomplete: str) -> list[str]:
+    from lossopt_cli.data.cache import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def cache_keys(incomplete: str) -> Offer:
+    from lossopt_cli.data.cache import entries
+
+    return [(entry.key, str(entry.about.get("what", ""))) for entry in entries() if entry.key.startswith(incomplete)]
 
 
 def devices(incomplete: str) -> list[str]:

@@ -6,10 +6,13 @@ can take it: every sign that lossopt prints has an ASCII twin.
 
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from lossopt_cli.rendering import json_text, render_rows
+from lossopt_cli.data.counted import Counted
+from lossopt_cli.rendering import duration, json_text, render_rows
 
 __all__ = ["Console", "ascii_twin", "json_text", "render_rows", "sparkline"]
 
@@ -34,6 +37,8 @@ TWINS = str.maketrans(
     }
     | {"█": "#", "░": ".", "’": "'", "“": '"', "”": '"', "Σ": "sum", "∂": "d", "ε": "eps", "β": "beta"}
 )
+BAR_WIDTH = 24
+REDRAW_SECONDS, COUNT_SECONDS, PLAIN_SECONDS = 0.1, 2.0, 10.0
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -66,6 +71,12 @@ def sparkline(values: Sequence[float], width: int = 48) -> str:
     return "".join(map(sign, means))
 
 
+def bar(share: float) -> str:
+    """BAR_WIDTH signs, of which this share is filled."""
+    filled = round(BAR_WIDTH * share)
+    return "█" * filled + "░" * (BAR_WIDTH - filled)
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person watches this stream: a terminal that can move its cursor, and no CI."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
@@ -90,6 +101,21 @@ def write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
+@dataclass
+class _Counting:
+    """Something that takes long: since when it is watched, how much was done then, and when it was last told of."""
+
+    began_at: float
+    done: int
+    told_at: float
+
+    def line(self, text: Counted, now: float) -> str:
+        """A bar, how many of many, and the time that the rest takes at the pace so far."""
+        pace = (text.done - self.done) / max(now - self.began_at, 1e-9)
+        left = f"  {duration((text.count - text.done) / pace)} left" if pace > 0 else ""
+        return f"{bar(text.done / text.count)}  {text}{left}"
+
+
 class Console:
     """What a command prints, and where.
 
@@ -97,10 +123,20 @@ class Console:
     warnings and errors are not. verbose: details are printed too.
     """
 
-    def __init__(self, format: str = "table", *, quiet: bool = False, verbose: bool = False):
+    def __init__(
+        self,
+        format: str = "table",
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.format, self.quiet, self.verbose = format, quiet, verbose
         self.out, self.err = sys.stdout, sys.stderr
         self.told: list[str] = []
+        self.clock = clock
+        self._counting: _Counting | None = None
+        self._is_line_open = False
 
     def protect_stdout(self) -> "Console":
         """From here on whatever writes to stdout (file descriptor 1, a library's `print`) lands on stderr;
@@ -129,8 +165,12 @@ class Console:
         self.result(render_rows(self.format, columns, rows))
 
     def note(self, text: str = "") -> None:
-        """What is going on, to stderr; not under --quiet."""
-        self._tell(text, quietly=True)
+        """What is going on, to stderr; not under --quiet. How far something is (`Counted`): after COUNT_SECONDS a live
+        line on a terminal, elsewhere a plain one in PLAIN_SECONDS; nothing for what is done at once."""
+        if isinstance(text, Counted):
+            self._count(text)
+        else:
+            self._tell(text, quietly=True)
 
     def detail(self, text: str) -> None:
         """To stderr under --verbose; kept for the log in any case."""
@@ -145,6 +185,12 @@ class Console:
     def warn(self, text: str) -> None:
         """To stderr, always."""
         self._tell(f"{self.style('warning', 'yellow')}: {self._filled(text, len('warning: '))}")
+
+    def asked(self, question: str) -> str:
+        """What a person types after the question; nothing where the input ends."""
+        self._close_line()
+        write(self.err, question)
+        return sys.stdin.readline()
 
     def error(self, text: str) -> None:
         """To stderr, always."""
@@ -181,7 +227,30 @@ class Console:
             for place, line in enumerate(lines)
         )
 
+    def _count(self, text: Counted) -> None:
+        now = self.clock()
+        if self._counting is None:
+            self._counting = _Counting(now, text.done, now)
+        seen = self._counting
+        wait = COUNT_SECONDS if seen.told_at == seen.began_at else REDRAW_SECONDS if self.live else PLAIN_SECONDS
+        if text.done >= text.count:
+            self._close_line()
+            self._counting = None
+        elif not self.quiet and now - seen.told_at >= wait:
+            seen.told_at = now
+            self._close_line()
+            line = seen.line(text, now)
+            write(self.err, line[: self.width - 1] if self.live else line + "\n")
+            self._is_line_open = self.live
+
+    def _close_line(self) -> None:
+        """Takes the live line away, if there is one."""
+        if self._is_line_open:
+            write(self.err, "\r\x1b[K")
+            self._is_line_open = False
+
     def _tell(self, text: str, *, quietly: bool = False) -> None:
+        self._close_line()
         self.told.append(text)
         if not (quietly and self.quiet):
             write(self.err, text + "\n")

@@ -14,6 +14,7 @@ from lossopt_cli import completion
 RECIPE = "Recipe"
 TRAINING = "Training"
 RESULT = "Result and messages"
+CHOSEN = "Which entries"
 
 RenderFormat = Literal["table", "json", "csv", "markdown", "latex"]
 
@@ -68,7 +69,7 @@ Data = Annotated[
         "--data",
         "-d",
         metavar="DATA",
-        help="a name, a folder of images, a .csv file, file.py:function",
+        help="a name, a folder of images, a .csv file, kaggle:OWNER/NAME, file.py:function",
         rich_help_panel=RECIPE,
         autocompletion=completion.data,
     ),
@@ -79,6 +80,14 @@ Target = Annotated[
         "--target",
         metavar="COLUMN",
         help="csv: the column to learn, by name or number",
+        rich_help_panel=RECIPE,
+    ),
+]
+SkipBadImages = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-images",
+        help="leave out images that cannot be read",
         rich_help_panel=RECIPE,
     ),
 ]
@@ -220,3 +229,22 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="picture to write: .png, .svg, .pdf", rich_help_panel=RESULT),
 ]
+CacheKind = Annotated[
+    str | None,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="images or features only",
+        rich_help_panel=CHOSEN,
+        autocompletion=completion.cache_kinds,
+    ),
+]
+CacheKeys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY", help="how keys begin; all unless said", autocompletion=completion.cache_keys),
+]
+OlderThan = Annotated[
+    str | None,
+    typer.Option("--older-than", metavar="TIME", help="not used for 30min, 12h, 7d, 2w", rich_help_panel=CHOSEN),
+]
+ClearYes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask", rich_help_panel=CHOSEN)]

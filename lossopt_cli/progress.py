@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable
 
-from lossopt_cli.console import Console, write
+from lossopt_cli.console import Console, bar, write
+from lossopt_cli.rendering import duration
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 2.0
-COUNT_SECONDS = 2.0
 FEW_EPOCHS = 20
-BAR_WIDTH = 24
 
 
 class Progress:
@@ -47,13 +46,11 @@ class Progress:
         if not self.wants_step():
             return
         self.drawn_at = self.clock()
-        done = (epoch - 1) * self.steps + step
+        done, steps = (epoch - 1) * self.steps + step, self.epochs * self.steps
         seconds = max(self.drawn_at - self.started_at, 1e-9)
-        left = seconds / done * (self.epochs * self.steps - done)
-        filled = round(BAR_WIDTH * done / (self.epochs * self.steps))
-        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        left = seconds / done * (steps - done)
         rate = done * self.examples / seconds
-        text = f"epoch {epoch}/{self.epochs}  {bar}  {rate:,.0f} {self.unit}/s  {duration(left)} left"
+        text = f"epoch {epoch}/{self.epochs}  {bar(done / steps)}  {rate:,.0f} {self.unit}/s  {duration(left)} left"
         if loss is not None:
             text += f"  loss {loss:.4g}"
         self._clear()
@@ -83,41 +80,3 @@ class Progress:
         if self.on_screen:
             write(self.console.err, "\r\x1b[K")
             self.on_screen = False
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-class Counting:
-    """How many of many are done: a live line on a terminal, elsewhere a plain one in COUNT_SECONDS; nothing for what is
-    done at once."""
-
-    def __init__(self, console: Console, unit: str, clock: Callable[[], float] = time.monotonic):
-        self.console, self.unit, self.clock = console, unit, clock
-        self.told_at = clock()
-        self.on_screen = False
-
-    def told(self, done: int, count: int) -> None:
-        """done counts from the first call to the last, which clears the line."""
-        now = self.clock()
-        if done < count and now - self.told_at < (REDRAW_SECONDS if self.on_screen else COUNT_SECONDS):
-            return
-        text = f"{done:,} of {count:,} {self.unit}"
-        if self.on_screen:
-            write(self.console.err, "\r\x1b[K")
-            self.on_screen = False
-        if done < count and self.console.live:
-            write(self.console.err, text)
-            self.on_screen = True
-        elif done < count:
-            self.console.note(text)
-        self.told_at = now

@@ -26,6 +26,26 @@ def render_rows(format: str, columns: Sequence[str], rows: Sequence[Sequence[obj
     return _table(columns, rows, cells)
 
 
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Bytes as `1.6 GB`, `181 MB`, `12 kB` or `700 B`, in powers of 1000 as disks are sold."""
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}" if count < 10 * length else f"{count / length:.0f} {unit}"
+    return f"{count} B"
+
+
 def json_text(value: object) -> str:
     """Strict JSON, indented by 2: full precision, null for what is not finite, no NaN."""
     return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,14 @@ def shared_file(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"the shared data are not beside the project: no shared/data/{name}")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """No test touches the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOSSOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

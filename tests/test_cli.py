@@ -52,6 +52,7 @@ def imported_by(*arguments: str) -> set[str]:
         (("config", "show", "--loss", "huber"), HEAVY),
         (("config", "schema"), HEAVY),
         (("list",), HEAVY),
+        (("cache", "list"), HEAVY),
         (("plot", "--help"), HEAVY),
     ],
     ids=" ".join,
@@ -71,7 +72,17 @@ def test_alone_it_prints_what_a_newcomer_needs():
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("train", "-h"), ("list", "-h"), ("plot", "-h"), ("config", "-h"), ("config",)]
+    "arguments",
+    [
+        ("--help",),
+        ("train", "-h"),
+        ("list", "-h"),
+        ("plot", "-h"),
+        ("config", "-h"),
+        ("config",),
+        ("cache",),
+        ("cache", "clear", "-h"),
+    ],
 )
 def test_help_is_on_stdout_within_80_columns(arguments):
     done = lossopt(*arguments)

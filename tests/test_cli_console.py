@@ -9,6 +9,7 @@ import pytest
 
 from lossopt_cli import console as console_module
 from lossopt_cli.console import Console, ascii_twin, sparkline
+from lossopt_cli.data.counted import Counted
 from lossopt_cli.progress import Progress, duration
 from lossopt_cli.rendering import FORMATS, json_text, render_rows
 
@@ -263,3 +264,31 @@ def test_long_warnings_and_errors_are_folded_on_a_terminal_only(monkeypatch, kin
         assert " ".join(stream.getvalue().split()).endswith(text.strip())
     assert max(map(len, terminal.getvalue().splitlines())) <= 60
     assert file.getvalue().count("\n") == 1
+
+
+def counts_of(stream, tick: float, **settings) -> str:
+    """What is seen of 20 images decoded one by one, and of a note in between."""
+    console = console_on(stream, clock=Clock(tick), **settings)
+    for done in range(1, 21):
+        console.note(Counted(done, 20, "images"))
+        if done == 10:
+            console.note("by the way")
+    return stream.getvalue()
+
+
+def test_what_is_done_at_once_is_not_counted():
+    assert counts_of(Terminal(), 0.05) == "by the way\n"
+
+
+def test_on_a_terminal_a_count_is_one_live_line_that_leaves_no_trace():
+    text = counts_of(Terminal(), 1.0)
+    assert "\n" not in text.replace("by the way\n", "")
+    assert text.startswith("████" + "░" * 20 + "  3 of 20 images  17 s left\r\x1b[K")
+    assert "  10 of 20 images  10 s left\r\x1b[Kby the way\n" in text
+    assert text.endswith("\r\x1b[K")
+
+
+def test_elsewhere_a_count_is_a_plain_line_now_and_then():
+    lines = counts_of(io.StringIO(), 1.0).splitlines()
+    assert [line.split("  ")[1] for line in lines if "of 20" in line] == ["3 of 20 images", "13 of 20 images"]
+    assert counts_of(io.StringIO(), 1.0, quiet=True) == ""

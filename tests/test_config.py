@@ -89,6 +89,16 @@ def test_another_file_of_the_same_name_is_other_data(tmp_path):
     assert from_text(tmp_path, text, data=f"{tmp_path}/two/t.csv").config.data.target is None
 
 
+def test_other_data_are_split_as_the_file_says(tmp_path):
+    """`train file.yaml --data mine`: how data are split is no property of the data that the file names."""
+    text = "data: {name: digits, classes: [3, 8], split: [0.5, 0.3, 0.2], split_seed: 7, split_method: random_split}\n"
+    found = from_text(tmp_path, text, data="wine")
+    data = found.config.data
+    assert (data.split, data.split_seed, data.split_method) == ([0.5, 0.3, 0.2], 7, "random_split")
+    assert data.classes is None
+    assert found.notes == ("data wine (--data) replaces digits (mine.yaml:1) with its classes",)
+
+
 def test_what_a_replaced_part_loses_is_said(tmp_path):
     (note,) = from_text(tmp_path, SGD, optimizer="adam").notes
     assert note == "optimizer adam (--opt) replaces sgd (mine.yaml:1) with its learning_rate, momentum"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import sources
-from lossopt_cli.data.pictures import read_pictures
+from lossopt_cli.data.pictures import read_picture
 from lossopt_cli.data.problem import SPLITS
 from lossopt_cli.errors import UsageError
 
@@ -116,7 +116,7 @@ def test_limit_keeps_the_share_of_the_test_folder(tmp_path):
 
 
 def decoded(path):
-    return read_pictures([path], None, lambda text: None)[0]
+    return read_picture(path.read_bytes(), None)
 
 
 COLOUR = (200, 100, 50)
@@ -208,7 +208,7 @@ def test_resizing_keeps_the_picture(tmp_path):
     pixels[:, :300] = (255, 0, 0)
     pixels[:, 300:] = (0, 0, 255)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
-    small = read_pictures([tmp_path / "a.jpg"], (10, 20), lambda text: None)[0].astype(int)
+    small = read_picture((tmp_path / "a.jpg").read_bytes(), (10, 20)).astype(int)
     assert small.shape == (10, 20, 3)
     assert np.abs(small[:, :9] - (255, 0, 0)).max() <= 4
     assert np.abs(small[:, 11:] - (0, 0, 255)).max() <= 4

@@ -250,7 +250,7 @@ def _idx(array):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloads, "downloads_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 

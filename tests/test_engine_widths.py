@@ -1,12 +1,14 @@
 """How many trials a stack is given: what is chosen from measurements, what is remembered, and what bounds it."""
 
+import time
+
 import keras
 import pytest
 import torch
 from small_problems import config_of, problem_of
 
 from lossopt_cli.training import devices, running, widths
-from lossopt_cli.training.building import UserParts
+from lossopt_cli.training.building import UserParts, user_parts
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,39 @@ def test_a_small_network_is_measured_alone_and_in_stacks(monkeypatch):
     assert spent[8] < spent[1]
 
 
+def test_widths_take_turns_and_the_fastest_of_each_counts(monkeypatch):
+    monkeypatch.setattr(widths, "WIDTHS", {"cpu": (2, 8)})
+    turns = []
+    spent = {1: [400.0, 300.0, 310.0], 2: [250.0, 240.0, 900.0], 8: [900.0, 100.0, 120.0]}
+
+    def turn(run, width):
+        turns.append(width)
+        return spent[width].pop(0)
+
+    monkeypatch.setattr(widths, "_turn", turn)
+    assert widths.measured(run_of()) == {1: 300.0, 2: 240.0, 8: 100.0}
+    assert turns == [1, 2, 8] * widths.TURNS
+
+
+def test_what_the_machine_does_meanwhile_costs_a_width_nothing(monkeypatch):
+    """A step that sleeps, as one does whose core another process has, is as fast as one that does not."""
+    run = run_of()
+    monkeypatch.setattr(widths, "TIMED_SECONDS", 0.0)
+    spent = [widths._timed(lambda wait=wait: time.sleep(wait), run) for wait in (0.0, 0.05)]
+    assert max(spent) < 5_000
+
+
+def test_code_of_the_users_is_told_apart_by_its_text(tmp_path):
+    text = "def loss(y_true, y_pred):\n    return (y_true - y_pred) ** 2 * {}\n"
+    kinds = []
+    for folder, factor in (("a", 1), ("b", 1), ("b", 2)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "mine.py").write_text(text.format(factor))
+        config = config_of("regression", f"{tmp_path / folder}/mine.py:loss", "adam")
+        kinds.append(widths._kind(running.prepare(config, problem_of("regression"), user_parts(config, tmp_path))))
+    assert kinds[0] == kinds[1] != kinds[2]
+
+
 def test_widths_that_memory_does_not_hold_are_left_out(monkeypatch):
     monkeypatch.setattr(widths, "WIDTHS", {"cpu": (2, 8)})
     monkeypatch.setattr(widths, "_room", lambda device: 0.0)
@@ -50,7 +85,7 @@ def test_running_out_of_memory_ends_the_measuring(monkeypatch):
     def short(*args):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")
 
-    monkeypatch.setattr(widths, "_timed_stack", short)
+    monkeypatch.setattr(widths, "StackFeed", short)
     assert list(widths.measured(run_of())) == [1]
 
 

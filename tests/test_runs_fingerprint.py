@@ -35,6 +35,7 @@ CHANGES = [
     ("optimizer.momentum", 0.90, False, False, False),
     ("loss.delta", 2, False, False, False),
     ("data.path", None, False, False, False),
+    ("data.skip_bad_images", True, False, False, False),
     ("train.seed", 1, True, False, False),
     ("optimizer.learning_rate", 0.02, True, False, False),
     ("optimizer.name", "momentum", False, False, False),
@@ -78,6 +79,15 @@ def test_what_enters(place: str, value, trial: bool, problem: bool, setting: boo
     before, after = config(), config(**{place: value})
     changed = tuple(h(before, FACTS) != h(after, FACTS) for h in (trial_hash, problem_hash, setting_hash))
     assert changed == (trial, problem, setting)
+
+
+def test_data_of_kaggle_enter_by_their_contents():
+    named = [
+        config(**{"data.name": name}) for name in ("kaggle:jo/pets/versions/1", "kaggle:jo/pets", "kaggle:al/copy")
+    ]
+    named.append(config(**{"data.name": "pets", "data.path": "/tmp/pets"}))
+    assert len({trial_hash(one, FACTS) for one in named}) == 1
+    assert trial_hash(named[0], {**FACTS, "sha256": "other"}) != trial_hash(named[0], FACTS)
 
 
 def test_every_field_of_the_config_is_accounted_for():

@@ -69,6 +69,7 @@ def test_a_config_says_rates_in_more_ways(given, rates):
         ("0", "0 is no learning rate"),
         ("-1e-3..1", "is no learning rate"),
         ("fast", "is no learning rate"),
+        ("auto,0.1", "auto finds all of the rates"),
         ("0.1..0.2..0.3", "is no learning rate and no range"),
         ("x0.1..1", "is no learning rate and no range"),
         ("0.1,x10", "do not mix"),
@@ -145,6 +146,13 @@ def test_any_key_data_and_models_are_axes_too():
     found = arms(optimizer="sgd", data="iris,wine", model="linear,mlp", sets=["train.batch_size=8,16"])
     keys = [(arm.config.data.name, arm.config.model.name, arm.config.train.batch_size) for arm in found]
     assert keys == [(data, model, size) for data in ("iris", "wine") for model in ("linear", "mlp") for size in (8, 16)]
+
+
+def test_flags_of_the_data_hold_for_the_data_of_an_axis(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y,z\n" + "".join(f"{k},{k % 2},{3 * k}\n" for k in range(60)))
+    (arm,) = arms(optimizer="sgd", data=str(tmp_path / "t.csv"), target="y")
+    assert arm.config.data.target == "y"
+    assert arm.config.loss.name == "cross_entropy"
 
 
 def test_the_settings_of_a_list_are_tuned_together():

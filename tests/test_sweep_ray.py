@@ -1,10 +1,13 @@
-"""A sweep on a real Ray cluster of three nodes, one of which dies in the middle. Needs the extra `ray`."""
+"""A sweep on a real Ray cluster of three nodes: stopped, gone on with, and one node dies. Needs the extra `ray`."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ from lossopt_cli.__main__ import run
 pytest.importorskip("ray")
 # A command redirects the real stdout of its process once; under capsys, whose stdout is no file, it leaves it alone.
 pytestmark = pytest.mark.usefixtures("capsys")
-AXES = ("--data", "iris", "--model", "mlp:hidden=[8]", "--epochs", "60", "--opt", "sgd,adam", "--lr", "0.01,0.1,1")
+AXES = ("--data", "iris", "--model", "mlp:hidden=[8]", "--epochs", "40", "--opt", "sgd,adam", "--lr", "0.01,1")
 
 
 @pytest.fixture
@@ -29,25 +32,48 @@ def nodes(monkeypatch):
     cluster.shutdown()
 
 
-@pytest.mark.filterwarnings("ignore")  # of Ray's own
-def test_a_node_that_dies_changes_nothing(nodes, tmp_path):
-    cluster, added = nodes
-    words = ["sweep", *AXES, "--seeds", "8", "--logs", str(tmp_path), "-q"]
-    command = [sys.executable, "-m", "lossopt_cli", *words, "--name", "far", "--ray", cluster.address]
+def begun(words: Sequence[str], results: Path, count: int) -> subprocess.Popen:
+    """A sweep in a process of its own, when so many trials have ended."""
+    command = [sys.executable, "-m", "lossopt_cli", *words]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("far/*/result.json")) and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while len(ended(results)) < count and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
+
+
+def ended(sweep: Path) -> dict[str, int]:
+    """When the result of each trial was written, by its name."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/result.json")}
+
+
+@pytest.mark.filterwarnings("ignore")  # of Ray's own
+def test_neither_sigterm_nor_a_node_that_dies_changes_anything(nodes, tmp_path):
+    cluster, added = nodes
+    words = ["sweep", *AXES, "--seeds", "6", "--logs", str(tmp_path), "-q"]
+    # One trial after the other, so that they end one by one; the bits of a dense network are those of a stack.
+    far_away = [*words, "--name", "far", "--engine", "single", "--ray", cluster.address]
+    stopped = begun(far_away, tmp_path / "far", 2)
+    stopped.send_signal(signal.SIGTERM)
+    _, err = stopped.communicate(timeout=30)
+    assert stopped.returncode == 143, err
+    before = ended(tmp_path / "far")
+    assert 2 <= len(before) < 24
+    running = begun(far_away, tmp_path / "far", len(before) + 4)
     cluster.remove_node(added[0], allow_graceful=False)
-    _out, err = running.communicate(timeout=240)
+    at_death = ended(tmp_path / "far")
+    _, err = running.communicate(timeout=240)
     assert running.returncode == 0, err
+    assert len(before) < len(at_death) < 24
+    after = ended(tmp_path / "far")
+    assert {name: after[name] for name in at_death} == {**at_death, **before}, "none was trained again"
     assert run([*words, "--name", "near"]) == 0
     near = {path.parent.name: path.parent for path in tmp_path.glob("near/*/result.json")}
-    far = {path.parent.name: path.parent for path in tmp_path.glob("far/*/result.json")}
-    assert len(far) == 48
-    assert sorted(far) == sorted(near)
+    assert len(after) == 24
+    assert sorted(after) == sorted(near)
     for name, folder in near.items():
-        assert (far[name] / "steps.csv").read_bytes() == (folder / "steps.csv").read_bytes()
-        results = [json.loads((place / "result.json").read_text()) for place in (far[name], folder)]
+        there = tmp_path / "far" / name
+        assert (there / "steps.csv").read_bytes() == (folder / "steps.csv").read_bytes()
+        results = [json.loads((place / "result.json").read_text()) for place in (there, folder)]
         assert results[0]["metrics"] == results[1]["metrics"]
-        assert results[0]["run_dir"] == str(far[name])
+        assert results[0]["run_dir"] == str(there)

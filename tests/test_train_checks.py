@@ -8,7 +8,8 @@ import pytest
 from small_problems import Workbench, config_of, problem_of
 
 from lossopt_cli.catalogue.losses import LOSSES
-from lossopt_cli.training.checks import Evidence, findings, higher_rate, lower_rate
+from lossopt_cli.training.doctor.ending import Evidence, findings
+from lossopt_cli.training.doctor.rates import higher_rate, lower_rate
 from lossopt_cli.training.judging import guess_of, judge
 
 HEALTHY = Evidence(
@@ -50,8 +51,18 @@ AT_GUESSING = replace(
 
 # (evidence, the check that speaks, what it says, the rate to try)
 AILING = {
-    "far start": (replace(HEALTHY, initial_loss=9.0), "start_loss", "9, where knowing nothing costs 2.303", None),
-    "raw targets": (replace(NUMBERS, initial_loss=2.9e4), "start_loss", "badly scaled", None),
+    "far start": (
+        replace(HEALTHY, initial_loss=9.0, losses=np.linspace(9.0, 0.2, 200)),
+        "start_loss",
+        "9, where knowing nothing costs 2.303",
+        None,
+    ),
+    "raw targets": (
+        replace(NUMBERS, initial_loss=2.9e4, losses=np.linspace(2.9e4, 0.4, 100)),
+        "start_loss",
+        "badly scaled",
+        None,
+    ),
     "rate too high": (
         replace(AT_GUESSING, rate=1.0, losses=np.r_[2.3, np.full(199, 15.2)]),
         "no_better_than_guessing",
@@ -150,6 +161,7 @@ SOUND = {
     "healthy": HEALTHY,
     "numbers": NUMBERS,
     "a loss below zero": COSINE,
+    "batch normalisation without statistics": replace(HEALTHY, initial_loss=11.8),
     "a start at 1.5 times guessing": replace(HEALTHY, initial_loss=3.4),
     "guessing is not known": replace(HEALTHY, guess_loss=None, fair_start=None, initial_loss=50.0),
     "noise of batches": replace(HEALTHY, losses=np.linspace(2.3, 0.2, 200) * np.tile([0.7, 1.3], 100)),

@@ -74,7 +74,7 @@ def value_fault(setting: Setting, value: Value, where: str | None = None) -> Fau
     """What is wrong with this value of this setting; None where nothing is."""
     if value is None and setting.may_be_null:
         return None
-    if any(_same(value, c) for c in setting.choices):
+    if any(_same(value, c) for c in setting.choices) or (setting.kind == "file" and isinstance(value, str)):
         return None
     if setting.choices:
         wanted = " or ".join(_spell(c) for c in setting.choices)

@@ -1,6 +1,7 @@
 """The models that have a name. Each ends in a linear head whose width the loss decides."""
 
 from lossopt_cli.catalogue import lookup
+from lossopt_cli.catalogue.backbones import NO_FILE
 from lossopt_cli.catalogue.rows import ModelRow, Setting
 
 _ACTIVATION = Setting(
@@ -78,6 +79,42 @@ MODELS: tuple[ModelRow, ...] = (
                 choices=("A", "B"),
             ),
         ),
+    ),
+    ModelRow(
+        name="transfer",
+        inputs="image",
+        layers="a frozen backbone of keras.applications, pooling, dense layers if any, head",
+        use="photographs, few or many: the backbone runs once over them, every training is on its features",
+        paper="Razavian et al. 2014; Yosinski et al. 2014",
+        settings=(
+            Setting("backbone", "MobileNetV2", "a name of keras.applications, as EfficientNetB0", kind="word"),
+            Setting(
+                "weights",
+                "imagenet",
+                "imagenet (downloaded once by Keras), none (random ones) or a file of Keras",
+                kind="file",
+                choices=NO_FILE,
+            ),
+            Setting(
+                "pooling",
+                "average",
+                "what becomes of height and width of the features",
+                kind="word",
+                choices=("average", "max", "flatten"),
+            ),
+            Setting(
+                "scale",
+                "auto",
+                "the pixels that the backbone was trained on (auto), or those from 0 to 1 (unit)",
+                kind="word",
+                choices=("auto", "unit"),
+            ),
+            _hidden([]),
+            _DROPOUT,
+            _BATCH_NORM,
+            _ACTIVATION,
+        ),
+        aliases=("transfer_learning",),
     ),
 )
 

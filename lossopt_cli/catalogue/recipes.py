@@ -22,6 +22,7 @@ _WORDS: Mapping[str, Value] = {
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BARE_WORD = re.compile(r"[^\s:,=\[\]'\"#]+")
+KAGGLE = "kaggle:"
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -95,6 +96,11 @@ def spell_value(value: Value) -> str:
     return str(value)
 
 
+def is_kaggle(name: str) -> bool:
+    """Whether the name is `kaggle:OWNER/NAME...`, a data set of Kaggle."""
+    return name.startswith(KAGGLE)
+
+
 def is_user_code(name: str) -> bool:
     """Whether a name is `file.py:function`, of a file of the user's."""
     path, colon, function = name.rpartition(":")
@@ -110,7 +116,7 @@ def _name_faults(name: str, text: str, where: str | None) -> Iterator[Fault]:
 
 
 def _has_its_own_colon(name: str) -> bool:
-    return name.startswith("kaggle:") or bool(_WINDOWS_DRIVE.match(name))
+    return is_kaggle(name) or bool(_WINDOWS_DRIVE.match(name))
 
 
 def _split(text: str, at: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ class Setting:
 
     kind: what a value is. A number may be written as an integer; where the default is None, the value may be.
     nullable: whether it may be None all the same.
-    choices: the only values that make sense, where they can be listed.
+    choices: the only values that make sense, where they can be listed; of a file, the words that name none.
     above, from_, below, to: x > above, x >= from_, x < below, x <= to; None where there is no bound.
     example: a value worth trying, for the command at the end of `lossopt list`.
     upstream: the default of the library's own class, where lossopt chooses another; `...` where it does not.
@@ -30,7 +30,9 @@ class Setting:
     name: str
     default: Value
     meaning: str = ""
-    kind: Literal["number", "integer", "switch", "word", "number or list", "numbers", "widths", "words"] = "number"
+    kind: Literal["number", "integer", "switch", "word", "number or list", "numbers", "widths", "words", "file"] = (
+        "number"
+    )
     choices: tuple[Value, ...] = ()
     above: float | None = None
     from_: float | None = None

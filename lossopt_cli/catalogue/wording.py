@@ -2,7 +2,7 @@
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 seed`, `8 epochs`, `2 losses`, `3 batches`."""
+    """`1 seed`, `8 epochs`, `2 losses`, `3 batches`, `2 entries`."""
     return f"{count:,} {plural(noun, count)}"
 
 
@@ -10,6 +10,8 @@ def plural(noun: str, count: int) -> str:
     """The noun as `count` of them are called."""
     if count == 1:
         return noun
+    if noun.endswith("y") and noun[-2] not in "aeou":
+        return noun[:-1] + "ies"
     return noun + ("es" if noun.endswith(("s", "x", "tch")) else "s")
 
 

@@ -15,6 +15,7 @@ def show(
     schedule: options.Schedule = None,
     data: options.Data = None,
     target: options.Target = None,
+    skip_bad_images: options.SkipBadImages = False,
     model: options.Model = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
@@ -31,8 +32,9 @@ def show(
 
     flags = {
         "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "schedule": schedule,
-        "data": data, "target": target, "model": model, "epochs": epochs, "batch_size": batch_size,
-        "seed": seed, "metric": metric, "device": device, "precision": precision, "threads": threads,
+        "data": data, "target": target, "skip_bad_images": "true" if skip_bad_images else None, "model": model,
+        "epochs": epochs, "batch_size": batch_size, "seed": seed, "metric": metric, "device": device,
+        "precision": precision, "threads": threads,
     }  # fmt: skip
     resolved = resolve(config, os.environ, flags, sets or ())
     console = Console()

@@ -12,6 +12,7 @@ def evaluate(
     data: comparison_options.OtherData = None,
     predictions: comparison_options.Predictions = None,
     threshold: comparison_options.Threshold = None,
+    skip_bad_images: options.SkipBadImages = False,
     device: options.Device = None,
     fail_if: options.FailIf = None,
     logs: options.Logs = Path("logs"),
@@ -28,4 +29,5 @@ def evaluate(
     console = Console(format, quiet=quiet, verbose=verbose).protect_stdout()
     from lossopt_cli.commands.evaluation_run import Request, carry_out
 
-    return carry_out(Request(run, logs, split, data, predictions, threshold, device, fail_if), console)
+    request = Request(run, logs, split, data, predictions, threshold, device, fail_if, skip_bad_images)
+    return carry_out(request, console)

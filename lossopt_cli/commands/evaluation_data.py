@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossopt_cli.catalogue.recipes import parse_part
+from lossopt_cli.catalogue.recipes import is_kaggle, parse_part
 from lossopt_cli.config.choices import loss_tasks
 from lossopt_cli.config.references import data_kind, data_reference, is_user_code
 from lossopt_cli.config.schema import Config, DataConfig
@@ -61,12 +61,15 @@ def own_data(kept: KeptRun, split: str, user: "UserParts | None", announce: Anno
         what = f"the data of the run are not what they were in its training: {data.path or data.name} has changed"
         remedy = f"--data {data.path} evaluates all of it as it is now" if data.path else None
         raise UsageError(Fault(what, "--data", remedy=remedy))
-    return _posed_own(problem, kept, split, kept.config.data)
+    return _posed_own(problem, kept, split, sources.located(data, announce))
 
 
 def other_data(reference: str, kept: KeptRun, split: str | None, user: "UserParts | None", announce: Announce) -> Posed:
     """The examples that `--data` means: all of them, or a split. That is the run's own split where these are its data
     in another place; otherwise it is drawn as the run drew it."""
+    if is_kaggle(reference):
+        name, _ = data_reference(reference, None, Path.cwd(), "--data")
+        reference = sources.located(DataConfig(name=name), announce).path
     if split is not None:
         moved = _moved(reference, kept)
         problem = _as_own(moved, kept, user, announce) if moved else None
@@ -94,7 +97,10 @@ def _moved(reference: str, kept: KeptRun) -> Config | None:
         return None
     name, path = data_reference(reference, None, Path.cwd(), "--data")
     data = kept.config.data
-    if data_kind(name, path) != data_kind(data.name, data.path) or (path is None and name != data.name):
+    own = data_kind(data.name, data.path)
+    if own == "kaggle":
+        own = "csv" if kept.inputs.kind == "table" else "folder"
+    if data_kind(name, path) != own or (path is None and name != data.name):
         return None
     return kept.config.model_copy(update={"data": data.model_copy(update={"name": name, "path": path})})
 

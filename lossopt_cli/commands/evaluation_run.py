@@ -19,9 +19,9 @@ from lossopt_cli.commands.predictions import check_place, write_predictions
 from lossopt_cli.commands.references import folder_of_one
 from lossopt_cli.config.references import is_user_code
 from lossopt_cli.console import Console, is_terminal, json_text, render_rows
+from lossopt_cli.data.counted import Counted
 from lossopt_cli.data.kept import KeptRun, read_kept
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.progress import Counting
 from lossopt_cli.runs.folder import RunFolder, safe
 from lossopt_cli.runs.reading import CONFIG, LABELS, RESULT, SWEEP, runs_under, written_at
 
@@ -45,12 +45,13 @@ class Request:
     threshold: float | None
     device: str | None
     fail_if: str | None
+    skip_bad_images: bool = False
 
 
 def carry_out(request: Request, console: Console) -> int:
     """Evaluates what the request asks for; the exit code."""
     condition = conditions.parse(request.fail_if) if request.fail_if else None
-    kept = read_kept(_folder(request, console))
+    kept = _kept(request, console)
     _check(request, kept)
     if condition:
         condition.check(dict.fromkeys(_names(kept)))
@@ -67,6 +68,15 @@ def carry_out(request: Request, console: Console) -> int:
         console.error(f"--fail-if: {condition.text}: {seen}")
         return errors.CHECK_NOT_MET
     return errors.DONE
+
+
+def _kept(request: Request, console: Console) -> KeptRun:
+    """The run as its folder has it; with --skip-bad-images broken ones of other data are left out."""
+    kept = read_kept(_folder(request, console))
+    if not request.skip_bad_images:
+        return kept
+    data = kept.config.data.model_copy(update={"skip_bad_images": True})
+    return replace(kept, config=kept.config.model_copy(update={"data": data}))
 
 
 def _number(value: float | None) -> str:
@@ -144,7 +154,9 @@ def _evaluated(
     from lossopt_cli.training.restoring import restore
 
     restored = restore(kept, posed.problem, user or UserParts(), request.device)
-    examined = restored.examine(posed.problem, posed.split, Counting(console, kept.result["examples"]).told)
+    examined = restored.examine(
+        posed.problem, posed.split, lambda done, count: console.note(Counted(done, count, kept.result["examples"]))
+    )
     outputs = examined.outputs
     evaluation = results.described(posed, kept)
     if outputs is not None and request.threshold is not None:

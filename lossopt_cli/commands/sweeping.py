@@ -26,7 +26,7 @@ from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, cores
 from lossopt_cli.sweeps.folder import SweepFolder
 from lossopt_cli.sweeps.rates import POINTS, TUNING_SEEDS
-from lossopt_cli.sweeps.shares import Ended, Workplace, shares_of
+from lossopt_cli.sweeps.shares import Ended, Told, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import write_sweep
 
@@ -77,8 +77,7 @@ def carry_out(request: Request, console: Console) -> int:
         sweep.read()
         course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
         course.changed = lambda: _write(source, course)
-        _write(source, course)
-        _train(course, request.workers or cores(), console, request.ray)
+        _train(course, request.workers, console, request.ray)
     return _conclude(source, course, console)
 
 
@@ -102,8 +101,7 @@ def found_rate(asked: Asked, logs: Path, console: Console) -> float:
         wishes = Wishes(source.seeds, report=False)
         course = Course(candidates_of(source.arms, wishes, problems), problems, sweep)
         course.changed = lambda: _write(source, course)
-        _write(source, course)
-        _train(course, cores(), console)
+        _train(course, None, console)
     (candidate,) = course.candidates
     if candidate.chosen is None or candidate.chosen[1] is None:
         raise RunError(Fault("no learning rate was found", "--lr", remedy="--lr RATE gives one"))
@@ -120,32 +118,39 @@ def _write(source: Source, course: Course) -> None:
     write_sweep(source.folder, replace(file, problems=tuple(dict.fromkeys([*file.problems, *held]))))
 
 
-def _train(course: Course, workers: int, console: Console, ray: str | None = None) -> None:
-    """Trains the cells of the course, and those that follow from what came of them, here or on a Ray cluster."""
-    shares = deque(shares_of(course.begin(), workers))
-    if not shares:
+def _train(course: Course, workers: int | None, console: Console, ray: str | None = None) -> None:
+    """Trains the cells of the course, and those that follow from what came of them, here or on a Ray cluster.
+
+    workers: at most, None for as many as there is room for."""
+    cells = course.begin()
+    if not cells:
+        course.changed()
         return
-    screen = SweepScreen(console, course)
-    screen.head(workers)
     workplace = Workplace(course.folder.path, environment(["lossopt", *sys.argv[1:]]))
     device = next(iter(course.cells.values())).trial.config.train.device
-    try:
-        with _crew(workers, workplace, device, course, ray) as crew:
+    with _crew(workers, workplace, device, course, ray) as crew:
+        course.changed()
+        screen = SweepScreen(console, course)
+        screen.head(crew.count)
+        shares = deque(shares_of(cells, crew.count))
+        try:
             for event in crew.carry_out(shares):
                 if isinstance(event, Ended):
-                    shares.extend(shares_of(course.heard(event), workers))
+                    shares.extend(shares_of(course.heard(event), crew.count))
+                elif isinstance(event, Told):
+                    screen.tell(event.text)
                 screen.draw(crew.in_progress)
-    except KeyboardInterrupt:
+        except KeyboardInterrupt:
+            screen.close()
+            console.note("stopped; what has ended is kept, and the same command goes on from there")
+            raise
         screen.close()
-        console.note("stopped; what has ended is kept, and the same command goes on from there")
-        raise
-    screen.close()
 
 
-def _crew(workers: int, workplace: Workplace, device: str, course: Course, ray: str | None) -> Crew | Cluster:
+def _crew(workers: int | None, workplace: Workplace, device: str, course: Course, ray: str | None) -> Crew | Cluster:
     if ray is None:
-        return Crew(workers, workplace, device)
-    return Cluster(ray, workplace, device, course.problems.loaded)
+        return Crew(workers or cores(), workplace, device)
+    return Cluster(ray, workplace, device, course.problems, workers)
 
 
 def _conclude(source: Source, course: Course, console: Console) -> int:

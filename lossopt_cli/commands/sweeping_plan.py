@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lossopt_cli.catalogue.wording import counted
-from lossopt_cli.commands.sweeping_screen import shown_name
+from lossopt_cli.commands.sweeping_names import shown_names
 from lossopt_cli.console import Console, render_rows
 from lossopt_cli.errors import RunError
 from lossopt_cli.progress import duration
@@ -43,7 +43,8 @@ def show_plan(source: Source, course: Course, workers: int, console: Console) ->
     found = _probed(course, console)
     if faults := [probed.fault for probed in found if probed and probed.fault]:
         raise RunError(*dict.fromkeys(faults))
-    lines = [_line(candidate, course, probed) for candidate, probed in zip(course.candidates, found, strict=True)]
+    named = zip(shown_names(course.candidates), course.candidates, found, strict=True)
+    lines = [_line(name, candidate, course, probed) for name, candidate, probed in named]
     spent = sum(_seconds(line) for line in lines) / min(workers, len(lines) * 2)
     seconds = START_SECONDS + spent if spent else 0.0
     total = sum(line.trials + line.report for line in lines)
@@ -86,7 +87,7 @@ def _some_cells(candidate: Candidate, course: Course) -> Sequence[Cell]:
     return cells[max(0, middle - FEW // 2) : middle + FEW // 2] or cells[:1]
 
 
-def _line(candidate: Candidate, course: Course, probed: Probed | None) -> Line:
+def _line(name: str, candidate: Candidate, course: Course, probed: Probed | None) -> Line:
     protocol, arm = candidate.protocol, candidate.arms[0]
     rates = candidate.rates[0] if candidate.rates else ()
     said = ", ".join("its own" if rate is None else f"{rate:g}" for rate in rates)
@@ -98,7 +99,7 @@ def _line(candidate: Candidate, course: Course, probed: Probed | None) -> Line:
     further = protocol.widenings * 2 * len(protocol.choosing)
     done = sum(cell.key in course.folder.finished for cell in course.cells_of(candidate))
     tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
-    return Line(shown_name(candidate), said, tuned, candidate.choose_count, report, further, done, probed)
+    return Line(name, said, tuned, candidate.choose_count, report, further, done, probed)
 
 
 def _seconds(line: Line) -> float:

@@ -1,15 +1,20 @@
 """What a person sees while a sweep runs, on stderr: what it is of, and one live table of its recipes."""
 
+import math
 import shutil
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from statistics import fmean
 
 from lossopt_cli.catalogue.wording import counted
+from lossopt_cli.commands.sweeping_names import short_names, shown_setting
 from lossopt_cli.console import Console, write
+from lossopt_cli.data.counted import Counted
 from lossopt_cli.progress import duration
 from lossopt_cli.sweeps.candidates import Candidate
 from lossopt_cli.sweeps.course import Course
+from lossopt_cli.sweeps.shares import Ended
 
 REDRAW_SECONDS = 0.25
 LINE_SECONDS = 10.0
@@ -26,20 +31,21 @@ class SweepScreen:
         self.drawn_at = clock()
         self.at_work_since: float | None = None
         self.lines_on_screen = 0
-        names = [shown_name(candidate) for candidate in course.candidates]
-        self.width = min(max(map(len, names)), max(24, console.width - 46))
+        self.long = ""
+        self.said: set[str] = set()
+        self.names = short_names(course.candidates, max(24, console.width - 46))
+        self.width = max(map(len, ["recipe", *self.names]))
 
     def head(self, workers: int) -> None:
         """The problem, the setting, the seeds, the folder."""
         candidate = self.course.candidates[0]
-        config, protocol = candidate.arms[0].config, candidate.protocol
+        protocol = candidate.protocol
         datasets = {self.course.problems.of(arm.config).description for c in self.course.candidates for arm in c.arms}
-        train = config.train
         rates = "each learning rate found for it" if candidate.arms[0].rates.auto else "learning rates as given"
         seeds = protocol.report or protocol.choosing
         lines = {
             "data": "; ".join(sorted(datasets)),
-            "setting": f"{config.model.name}, {counted(train.epochs, 'epoch')}, batch {train.batch_size}",
+            "setting": shown_setting(self.course.candidates),
             "recipes": f"{len(self.course.candidates)}, {rates}; {counted(len(seeds), 'seed')}",
             "folder": f"{self.course.folder.path}      {counted(workers, 'worker')}",
         }
@@ -47,6 +53,19 @@ class SweepScreen:
             for place, line in enumerate(textwrap.wrap(text, min(self.console.width, 80) - LABEL)):
                 self.console.note(f"{'' if place else word:<{LABEL}}{line}")
         self.console.note()
+
+    def tell(self, text: str) -> None:
+        """What takes long before trials can begin: how far it is in the last line; anything else above the table, once,
+        however many workers say it."""
+        if isinstance(text, Counted):
+            self.long = "" if text.done == text.count else text
+        if isinstance(text, Counted) or text in self.said:
+            return
+        self.said.add(text)
+        self._clear()
+        for place, line in enumerate(textwrap.wrap(text, min(self.console.width, 80) - LABEL)):
+            self.console.note(f"{'' if place else 'features':<{LABEL}}{line}")
+        self.drawn_at = -math.inf
 
     def draw(self, in_progress: float, *, last: bool = False) -> None:
         """in_progress: how much of the shares at work is done, in trials."""
@@ -77,39 +96,49 @@ class SweepScreen:
         failed = sum(end.status == "failed" for end in ended)
         text = f"{done} of {counted(total, 'trial')}" + (f", {lost} lost" if lost else "")
         text += f", {failed} failed" if failed else ""
+        if self.at_work_since is None and self.long:
+            return f"{text}; {self.long}"
         if self.at_work_since is None:
-            return f"{text}; looking where each recipe learns" if self.course.ended else f"{text}; starting"
+            searching = any(candidate.stage == "search" for candidate in self.course.candidates)
+            at_it = "; looking where each recipe learns" if searching else ""
+            return f"{text}{at_it if self.course.ended else '; starting'}"
         spent, moved = self.clock() - self.at_work_since, len(ended) + in_progress
         if done < total and moved > 1.0:
-            text += f"; {duration(spent)}, about {duration(spent / moved * max(0.0, total - done - in_progress))} left"
+            left = spent / moved * (total - done - in_progress)
+            text += f"; {duration(spent)}, about {duration(max(1.0, left))} left"
         return text
 
     def _rows(self) -> list[str]:
         height = shutil.get_terminal_size((80, 24)).lines - KEPT_LINES
-        rows = [self._row(candidate) for candidate in self.course.candidates]
+        rows = [self._row(*known) for known in zip(self.names, self.course.candidates, strict=True)]
         if len(rows) > height:
             rows = [*rows[: height - 1], f"and {len(rows) - height + 1} more"]
         return [f"{'recipe':<{self.width}}  {'stage':<6} {'done':>9} {'lost':>5}   best so far", *rows]
 
-    def _row(self, candidate: Candidate) -> str:
+    def _row(self, name: str, candidate: Candidate) -> str:
         asked = self.course.cells_of(candidate)
         known = [found for cell in asked if (found := self.course.outcome(cell.key)) is not None]
-        values = [(end.value, end.cell.rate) for end in known if end.value is not None and not end.lost]
-        best = (max if candidate.view.higher else min)(values, key=lambda found: found[0], default=None)
+        best = _best(known, higher=candidate.view.higher)
         lost = sum(end.lost for end in known)
         count = f"{len(known)}/{len(asked) + candidate.to_come}"
-        text = f"{shown_name(candidate):<{self.width}.{self.width}}  {STAGES[candidate.stage]:<6} {count:>9} {lost:>5}"
+        text = f"{name:<{self.width}}  {STAGES[candidate.stage]:<6} {count:>9} {lost:>5}"
         if best is None:
             return text
-        rate = "" if best[1] is None else f" at {best[1]:g}"
-        return f"{text}   {best[0]:.4g}{rate}"
+        value, rate = best
+        return f"{text}   {value:.4g}{'' if rate is None else f' at {rate:g}'}"
 
     def _clear(self) -> None:
         if self.lines_on_screen:
-            write(self.console.err, f"\x1b[{self.lines_on_screen}A\x1b[J")
+            # From the first column: the terminal may have shown a ^C.
+            write(self.console.err, f"\r\x1b[{self.lines_on_screen}A\x1b[J")
             self.lines_on_screen = 0
 
 
-def shown_name(candidate: Candidate) -> str:
-    """`mse + sgd:momentum=0.9`."""
-    return candidate.name.replace("+", " + ", 1)
+def _best(known: Iterable[Ended], *, higher: bool) -> tuple[float, float | None] | None:
+    """(mean over its seeds, learning rate) of the best rate so far; None where none is known. Lost ones stay out."""
+    by_rate: dict[tuple[str, float | None], list[float]] = {}
+    for end in known:
+        if end.value is not None and not end.lost:
+            by_rate.setdefault((end.cell.recipe, end.cell.rate), []).append(end.value)
+    means = [(fmean(values), rate) for (_, rate), values in by_rate.items()]
+    return (max if higher else min)(means, key=lambda found: found[0], default=None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lossopt_cli.catalogue.ailments import NAMES
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.console import sparkline
 from lossopt_cli.data.problem import SPLITS
@@ -19,6 +20,7 @@ CURVE = 52
 COMMAND = 7  # where commands begin
 NARROW_CELL = 11
 DASH = "-"
+FINDINGS = 3  # that are said in full
 
 Next = tuple[str, str]
 
@@ -31,7 +33,7 @@ def report(result: Mapping, losses: np.ndarray, next_commands: Sequence[Next], w
         _curve(losses[: result["diverged_at"]], width),
         _table(result, width),
         _wrapped("\n".join(_sure(result)), width) if result["metrics"] else [],
-        *(_wrapped(warning["text"], width) for warning in result["warnings"]),
+        *_warned(result["warnings"], width),
         [f"{'run':<{COMMAND}}{result['run_dir']}", *_next(next_commands, width)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -111,6 +113,17 @@ def _sure(result: Mapping) -> list[str]:
     elif not sizes["test"]:
         said.append("There is no test split, so this is of the validation that choices are made on.")
     said.append("One seed: another seed may differ as much as another optimizer does.")
+    return said
+
+
+def _warned(warnings: Sequence[Mapping], width: int) -> list[list[str]]:
+    """A paragraph each: the most important findings, which come first, and all that is about files."""
+    findings = [warning for warning in warnings if warning["name"] in NAMES]
+    others = [warning for warning in warnings if warning["name"] not in NAMES]
+    said = [_wrapped(warning["text"], width) for warning in [*findings[:FINDINGS], *others]]
+    if left := findings[FINDINGS:]:
+        names = ", ".join(warning["name"] for warning in left)
+        said.insert(FINDINGS, _wrapped(f"And {counted(len(left), 'lesser finding')}: {names} (in result.json).", width))
     return said
 
 

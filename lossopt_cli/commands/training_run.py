@@ -104,7 +104,7 @@ def _train(
     try:
         from lossopt_cli.training import assembly, running
 
-        run = assembly.Assembled(trial, problem, built).run()
+        run = assembly.Assembled(trial, problem, built).run(screen.features)
     finally:
         about = environment(["lossopt", *sys.argv[1:]], commit)
     folder = _folder(request, trial.config, problem, run.built.learning_rate)

@@ -2,17 +2,19 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lossopt_cli.commands.labels import label
 from lossopt_cli.commands.training_report import LABEL, WIDTH, short
 from lossopt_cli.config.schema import Config
 from lossopt_cli.console import Console
+from lossopt_cli.data.counted import Counted
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.progress import Progress
 
 if TYPE_CHECKING:
+    from lossopt_cli.training.doctor.finding import Finding
     from lossopt_cli.training.judging import Guess
     from lossopt_cli.training.loop import Evaluation
     from lossopt_cli.training.running import Run
@@ -37,6 +39,13 @@ class TrainingScreen:
         for note in problem.notes:
             self._labelled("", f"({note})")
 
+    def features(self, text: str) -> None:
+        """What is said of images that go through a backbone first, and how far they are."""
+        if isinstance(text, Counted):
+            self.console.note(text)
+        else:
+            self._labelled("features", text)
+
     def ready(self, run: "Run") -> None:
         """The recipe and the machine, and the progress of the epochs to come."""
         from lossopt_cli.training import devices, results
@@ -55,7 +64,7 @@ class TrainingScreen:
 
     def began(self, initial: Mapping[str, Mapping[str, float]], guess: "Guess") -> None:
         """The loss before the first step, beside what guessing costs."""
-        from lossopt_cli.training.checks import start_loss
+        from lossopt_cli.training.doctor.ending import start_loss
 
         loss = next(iter(initial.values()), {}).get("loss", math.nan)
         text = f"loss {loss:.4g}"
@@ -68,6 +77,12 @@ class TrainingScreen:
         steps = -(-len(self.run.problem.train) // plan.batch_size)
         self.steps = steps
         self.progress = Progress(self.console, plan.epochs, steps, plan.batch_size, unit=self.unit)
+
+    def noticed(self, findings: Sequence["Finding"]) -> None:
+        """What is wrong, below the line of what was just told."""
+        self.progress.close()
+        for finding in findings:
+            self._labelled("doctor", str(finding))
 
     def stepped(self, step: int, steps: int, loss: Callable[[], float]) -> None:
         """The loop tells of a step every now and then; what came before the first of them was no training."""

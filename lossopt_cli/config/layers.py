@@ -14,6 +14,7 @@ from lossopt_cli.config.words import AXES, OTHER_VARIABLES, PARTS, SECTIONS, WOR
 from lossopt_cli.errors import Fault, UsageError
 
 DATA_KEYS = tuple(DataConfig.model_fields)
+OF_ANY_DATA = ("data.split", "data.split_seed", "data.split_method")
 TRAIN_KEYS = tuple(TrainConfig.model_fields)
 
 
@@ -85,11 +86,11 @@ class Layer:
 
     def put_recipe(self, section: str, given: Given) -> None:
         """`sgd:momentum=0.9` as optimizer.name and optimizer.momentum."""
-        from lossopt_cli.catalogue.recipes import parse_part
+        from lossopt_cli.catalogue.recipes import is_kaggle, parse_part
 
         text = given.value
         try:
-            bare = section == "data" and (text.startswith("kaggle:") or re.match(r"[A-Za-z]:\\", text))
+            bare = section == "data" and (is_kaggle(text) or re.match(r"[A-Za-z]:\\", text))
             name, settings = (text, {}) if bare else parse_part(text)
         except UsageError as error:
             self.faults.extend(moved(error.faults, given.place))
@@ -168,13 +169,14 @@ def command_line_layer(flags: Mapping[str, Any], sets: Sequence[str]) -> Layer:
 
 
 def lay_over(below: dict[str, Given], above: Mapping[str, Given]) -> dict[str, Given]:
-    """`below` with what `above` says. A part that `above` gives another name is replaced whole; null takes
-    it away."""
+    """`below` with what `above` says. A part that `above` gives another name is replaced whole, but for how data are
+    split, whatever they are; null takes it away."""
     merged = dict(below)
     for part in PARTS:
         both_named = f"{part}.name" in above and f"{part}.name" in below
         if part in above or (both_named and _identity(part, above) != _identity(part, below)):
-            merged = {key: given for key, given in merged.items() if not key.startswith(f"{part}.")}
+            kept = () if part in above else OF_ANY_DATA
+            merged = {key: g for key, g in merged.items() if not key.startswith(f"{part}.") or key in kept}
     return merged | {key: given for key, given in above.items() if key not in PARTS}
 
 

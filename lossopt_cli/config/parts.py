@@ -4,6 +4,7 @@ row."""
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from lossopt_cli.catalogue.lookup import find_setting, plain, value_fault
@@ -79,10 +80,29 @@ def fill(section: str, name: str, origin: str, given: Mapping[str, Given]) -> Fi
             remedy = _separated(name, setting.name, item.value) or fault.remedy
             filled.faults.append(replace(fault, what=what, where=item.place, remedy=remedy))
             continue
+        if setting.kind == "file" and item.value not in setting.choices:
+            item = _anchored_file(section, setting, item, filled)
         settings[setting.name] = _typed(setting, item.value)
         filled.origins[f"{section}.{setting.name}"] = item.origin
     filled.part = Part(name=name, settings=settings)
     return filled
+
+
+def _anchored_file(section: str, setting: Setting, given: Given, filled: Filled) -> Given:
+    """The absolute path of a file, relative ones being seen from where they are written."""
+    path = (given.folder / Path(given.value).expanduser()).resolve()
+    if not path.is_file():
+        words = " or ".join(map(str, setting.choices))
+        near = did_you_mean(given.value, [*map(str, setting.choices), *_names_beside(path)])
+        what = f"{section}.{setting.name}: no such file: {given.value}"
+        filled.faults.append(
+            Fault(what, given.place, f"{words}, or a file", near if near and "did you" in near else None)
+        )
+    return replace(given, value=str(path))
+
+
+def _names_beside(path: Path) -> list[str]:
+    return [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
 
 
 def learning_rate_fault(given: Given) -> Fault | None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from lossopt_cli.catalogue.datasets import DATASETS
 from lossopt_cli.catalogue.lookup import nearest, plain
+from lossopt_cli.catalogue.recipes import is_kaggle
 from lossopt_cli.catalogue.rows import DataRow
+from lossopt_cli.config.kaggle import kaggle_name
 from lossopt_cli.errors import Fault, UsageError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
@@ -32,7 +34,8 @@ def anchored(name: str, folder: Path, where: str) -> str:
 
 
 def data_reference(name: str, path: str | None, folder: Path, where: str) -> tuple[str, str | None]:
-    """(name, path) of data: a data set's own name and None, or the last part of a path and the absolute path.
+    """(name, path) of data: a data set's own name and None, also of Kaggle; or the last part of a path and the absolute
+    path.
 
     A name of the catalogue wins over a folder of that name, which is then written `./name`. Where a path is
     given beside a name, the path says where and the name only what to call it.
@@ -43,15 +46,8 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
         return f"{found.name}:{function}", str(found)
     if path is not None:
         return name, str(_existing(path, folder, where))
-    if name.startswith("kaggle:"):
-        raise UsageError(
-            Fault(
-                f"{name}: data sets of Kaggle are not read by name yet",
-                where,
-                "a name of `lossopt list data`, a folder or a .csv file",
-                "download it with `kagglehub`, and give its folder",
-            )
-        )
+    if is_kaggle(name):
+        return str(kaggle_name(name, where)), None
     row = _dataset(name)
     if row is not None and row.task is None:
         raise UsageError(Fault(f"{name} is a kind of data", where, f"the file or folder itself; {row.contents}"))
@@ -69,9 +65,9 @@ def data_reference(name: str, path: str | None, folder: Path, where: str) -> tup
 
 
 def data_kind(name: str, path: str | None) -> str:
-    """How data of a resolved config are read: name, csv, folder or code."""
+    """How data of a resolved config are read: name, kaggle, csv, folder or code."""
     if path is None:
-        return "name"
+        return "kaggle" if is_kaggle(name) else "name"
     if is_user_code(name):
         return "code"
     return "csv" if path.lower().endswith(TABLE_SUFFIXES) else "folder"

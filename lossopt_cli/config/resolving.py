@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lossopt_cli.catalogue.backbones import backbone_named
 from lossopt_cli.catalogue.losses import loss_named
 from lossopt_cli.catalogue.metrics import metric_named
 from lossopt_cli.catalogue.rows import DataRow, Task
@@ -121,6 +122,8 @@ class _Work:
         model = self._part("model", given)
         if model is None and "model" not in self.broken and data is not None:
             model = self._choose_model(given, data, row)
+        if data is not None and model is not None and model.name == "transfer":
+            data = self._size_for(model, data)
         if "optimizer.name" not in given:
             given["optimizer.name"] = Given(choices.DEFAULT_OPTIMIZER, "default", "optimizer", Path())
         optimizer, schedule = self._part("optimizer", given), self._part("schedule", given)
@@ -227,6 +230,21 @@ class _Work:
         origin = "default" if data.name == choices.DATA_FOR["multiclass"] else f"chosen because data are {kind}s"
         named = {"model.name": Given(choices.MODEL_FOR[kind], origin, "model", Path())}
         return self._part("model", given | named)
+
+    def _size_for(self, model: Part, data: DataConfig) -> DataConfig:
+        """With the size of images that the backbone was made for, where files are read and none was given."""
+        try:
+            row = backbone_named(model.settings["backbone"], self.origins.get("model.backbone"))
+        except UsageError as error:
+            self.faults += error.faults
+            return data
+        if data.image_size is not None or data_kind(data.name, data.path) != "folder":
+            return data
+        self.origins["data.image_size"] = f"chosen because {row.name} was made for it"
+        self.notes.append(
+            f"images of {row.size}x{row.size}, for which {row.name} was made; data.image_size takes another"
+        )
+        return data.model_copy(update={"image_size": row.size})
 
     def _train(self, given: Mapping[str, Given]) -> TrainConfig | None:
         values = {key.removeprefix("train."): item for key, item in given.items() if key.startswith("train.")}

@@ -67,7 +67,9 @@ class DataConfig(BaseModel):
 
     model_config = STRICT
 
-    name: str = Field(description="a name of `lossopt list data`, a folder, a .csv file, or file.py:function")
+    name: str = Field(
+        description="a name of `lossopt list data`, a folder, a .csv file, kaggle:OWNER/NAME, or file.py:function"
+    )
     path: str | None = Field(None, description="the file or folder that was named, absolute")
     target: str | int | None = Field(
         None,
@@ -84,6 +86,7 @@ class DataConfig(BaseModel):
         None,
         description="images: pixels to resize to, a side or [height, width]; as the first image unless said",
     )
+    skip_bad_images: bool = Field(False, description="images: leave out those that cannot be read, and count them")
     split: Annotated[list[float], AfterValidator(_check_split)] = Field(
         [0.7, 0.2, 0.1], description="shares of train, validation and test; each 0 to 1, sum 1"
     )

@@ -27,6 +27,7 @@ class Word:
 WORDS = (
     Word("data", "--data", "LOSSOPT_DATA", "data", "data"),
     Word("target", "--target", "LOSSOPT_TARGET", "data.target", "column"),
+    Word("skip_bad_images", "--skip-bad-images", "LOSSOPT_SKIP_BAD_IMAGES", "data.skip_bad_images"),
     Word("model", "--model", "LOSSOPT_MODEL", "model", "recipe"),
     Word("loss", "--loss", "LOSSOPT_LOSS", "loss", "recipe"),
     Word("optimizer", "--opt", "LOSSOPT_OPT", "optimizer", "recipe"),
@@ -41,7 +42,7 @@ WORDS = (
     Word("threads", "--threads", "LOSSOPT_THREADS", "train.threads"),
     Word("engine", "--engine", "LOSSOPT_ENGINE", "train.engine", "text"),
 )
-OTHER_VARIABLES = ("LOSSOPT_LOGS",)
+OTHER_VARIABLES = ("LOSSOPT_LOGS", "LOSSOPT_CACHE", "LOSSOPT_CACHE_LIMIT")
 
 
 def word_named(name: str) -> Word:

@@ -40,7 +40,7 @@ def from_arrays(name: str, returned: Any, config: DataConfig, tasks: tuple[Task,
     `data.task` and the tasks of the loss decide where both are possible. UsageError, which names the
     function, for all else.
     """
-    refuse_keys(config, ("target", "header", "missing", "image_size"), f"{name} returns arrays")
+    refuse_keys(config, ("target", "header", "missing", "image_size", "skip_bad_images"), f"{name} returns arrays")
     return problem_of(select(array_examples(name, returned, config, tasks), config, seed), config, seed)
 
 

@@ -8,6 +8,7 @@ from lossopt_cli.catalogue.wording import counted, plural
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples
 from lossopt_cli.data.problem import SPLITS, Column, Problem, Split, TableInputs
+from lossopt_cli.data.rows import taken
 from lossopt_cli.data.splits import divide
 from lossopt_cli.errors import Fault, UsageError
 
@@ -41,7 +42,7 @@ def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
     if labels is None and config.scale_target:
         mean, deviation = _statistics(examples.targets[parts[0]])
     rows = np.arange(len(examples)) if examples.rows is None else examples.rows
-    train, validation, test = (Split(raw[p], examples.targets[p], rows[p]) for p in parts)
+    train, validation, test = (Split(taken(raw, p), examples.targets[p], rows[p]) for p in parts)
     return Problem(
         name=examples.name,
         task=_task(examples),

@@ -13,6 +13,7 @@ import numpy as np
 
 from lossopt_cli.catalogue.datasets import dataset_named
 from lossopt_cli.data.arrays import fingerprint
+from lossopt_cli.data.cache import cache_folder
 from lossopt_cli.data.examples import Examples
 from lossopt_cli.data.problem import ImageInputs
 from lossopt_cli.data.splits import TEST, TRAIN
@@ -49,17 +50,15 @@ _FAILURES = (
 )
 
 
-def cache_folder() -> Path:
+def downloads_folder() -> Path:
     """Where downloads are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("lossopt", appauthor=False)) / "data"
+    return cache_folder() / "data"
 
 
 def download(name: str, announce: Callable[[str], None]) -> Examples:
     """The images uint8 [N, height, width, channels] with the set's own test part; RunError with a remedy
     where they cannot be had. Downloaded once; after that no network is needed."""
-    row, cache = _DOWNLOADS[name], cache_folder()
+    row, cache = _DOWNLOADS[name], downloads_folder()
     datasets = _torchvision_datasets()
     if not (cache / row.folder).exists():
         size = dataset_named(name).download

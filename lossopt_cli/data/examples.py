@@ -10,6 +10,7 @@ import numpy as np
 from lossopt_cli.catalogue.lookup import nearest
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.problem import ArrayInputs, Column, ImageInputs
+from lossopt_cli.data.rows import Rows, taken
 from lossopt_cli.data.splits import generator, split_seed, subset
 from lossopt_cli.errors import Fault, UsageError
 
@@ -41,7 +42,7 @@ class Examples:
 
     name: str
     family: Family
-    raw: np.ndarray
+    raw: np.ndarray | Rows
     targets: np.ndarray
     inputs: ImageInputs | ArrayInputs | tuple[Column, ...] | None
     describe: Callable[[tuple[str, ...] | None, int], str]
@@ -59,7 +60,7 @@ class Examples:
         """These examples only, in this order."""
         return replace(
             self,
-            raw=self.raw[rows],
+            raw=taken(self.raw, rows),
             targets=self.targets[rows],
             given=None if self.given is None else self.given[rows],
             rows=rows if self.rows is None else self.rows[rows],

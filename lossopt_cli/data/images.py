@@ -1,5 +1,6 @@
 """Folders of images: class folders, or train/, validation/ and test/ with class folders in them."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,8 @@ import numpy as np
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples, data_name, select
-from lossopt_cli.data.pictures import SUFFIXES, hash_files, read_pictures
+from lossopt_cli.data.image_store import read_pictures
+from lossopt_cli.data.pictures import SUFFIXES
 from lossopt_cli.data.problem import ImageInputs
 from lossopt_cli.data.splits import TEST, TRAIN, VALIDATION
 from lossopt_cli.errors import Fault, UsageError
@@ -43,7 +45,7 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
     """The chosen images of a folder, uint8 [N, height, width, 3], classes sorted by name.
 
     `data.classes` and `data.limit` are applied before anything is decoded. UsageError for a folder that has
-    no class folders, one class, no images, or a broken image.
+    no class folders, one class, no images, or a broken image that `data.skip_bad_images` does not leave out.
     """
     size = _image_size(config)
     listing = list_images(root)
@@ -73,26 +75,26 @@ def read_images(root: Path, config: DataConfig, seed: int, announce: Callable[[s
         target="class",
         notes=listing.notes,
     )
-    return _decoded(select(examples, config, seed), root, size, announce)
+    return _decoded(select(examples, config, seed), root, size, announce, skip_bad=config.skip_bad_images)
 
 
-def _decoded(chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None]) -> Examples:
-    """The examples with pixels in the place of paths."""
-    paths = list(chosen.raw)
-    said: list[str] = []
-    if len(paths) > 20_000:
-        announce(f"reading {len(paths)} images")
-    pixels = read_pictures(paths, size, said.append)
-    height, width = pixels.shape[1:3]
+def _decoded(
+    chosen: Examples, root: Path, size: tuple[int, int] | None, announce: Callable[[str], None], *, skip_bad: bool
+) -> Examples:
+    """The examples with pixels in the place of paths; without those that cannot be read, where they are skipped."""
+    found = read_pictures(root, list(chosen.raw), size, announce, skip_bad=skip_bad)
+    height, width = found.pixels.shape[1:3]
+    skipped = {"skipped_images": len(found.skipped)} if found.skipped else {}
     return replace(
-        chosen,
-        raw=pixels,
+        chosen.take(found.places),
+        raw=found.pixels,
         inputs=ImageInputs((height, width, 3), 1 / 255),
         describe=lambda classes, count: f"{chosen.name}: {count} images, {height}x{width}, of {_named(classes)}",
-        notes=(*chosen.notes, *said),
+        notes=(*chosen.notes, *found.notes),
         facts={
             **chosen.facts,
-            "sha256": hash_files(paths, [p.relative_to(root).as_posix() for p in paths]),
+            **skipped,
+            "sha256": found.sha256,
             "image_size": [height, width],
         },
     )
@@ -112,13 +114,18 @@ def _image_size(config: DataConfig) -> tuple[int, int] | None:
 
 def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
     """The folders and the files in a folder, by name, without hidden ones."""
-    entries = sorted(e for e in folder.iterdir() if not e.name.startswith((".", "__MACOSX")))
-    return [e for e in entries if e.is_dir()], [e for e in entries if e.is_file()]
+    with os.scandir(folder) as scan:
+        entries = sorted((e for e in scan if not e.name.startswith((".", "__MACOSX"))), key=lambda e: e.name)
+    return [Path(e.path) for e in entries if e.is_dir()], [Path(e.path) for e in entries if e.is_file()]
 
 
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder itself, by name."""
-    return [f for f in _visible(folder)[1] if f.suffix.lower() in SUFFIXES]
+    return _images_among(_visible(folder)[1])
+
+
+def _images_among(files: list[Path]) -> list[Path]:
+    return [f for f in files if f.suffix.lower() in SUFFIXES]
 
 
 def list_images(root: Path) -> Listing:
@@ -162,13 +169,14 @@ def _class_folders(root: Path) -> Listing:
     folders, files = _visible(root)
     paths, labels, empty, nested = [], [], [], 0
     for folder in folders:
-        images = images_in(folder)
+        inside, beside = _visible(folder)
+        images = _images_among(beside)
         paths += images
         labels += [folder.name] * len(images)
         if not images:
             empty.append(folder.name)
         else:
-            nested += sum(len(images_in(inner)) for inner in _visible(folder)[0])
+            nested += sum(len(images_in(inner)) for inner in inside)
     if not paths:
         _refuse(root, folders, files)
     notes = [f"without images: {root.name}/{name}" for name in empty]

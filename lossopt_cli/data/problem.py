@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.data.rows import Rows
 
 SPLITS = ("train", "validation", "test")
 
@@ -69,11 +70,24 @@ class ArrayInputs:
 
 
 @dataclass(frozen=True)
+class FeatureInputs:
+    """What a frozen backbone makes of images, float32 [N, *shape]; the model eats them as they are.
+
+    images: what they were made of. note: what there is to say of how they were made, if anything.
+    """
+
+    shape: tuple[int, ...]
+    images: ImageInputs
+    note: str = ""
+    kind: Literal["features"] = "features"
+
+
+@dataclass(frozen=True)
 class Split:
     """Raw inputs [n, ...], targets [n] (class numbers int64, or float64 in the target's own units), and which
     rows of the whole data set these are, [n]."""
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Rows
     targets: np.ndarray
     rows: np.ndarray
 
@@ -89,11 +103,12 @@ class Problem:
     description: the line after `data` on the screen ("digits: 8x8 images of 10 digits").
     notes: what a user must know of how the data were read ("target: the last column, 'rings'").
     facts: what goes into the problem's fingerprint beside the arrays (file hashes, split, classes).
+    pinned: the name that finds these same data again, where that of the config leaves open which; else None.
     """
 
     name: str
     task: Task
-    inputs: ImageInputs | TableInputs | ArrayInputs
+    inputs: ImageInputs | TableInputs | ArrayInputs | FeatureInputs
     train: Split
     validation: Split
     test: Split
@@ -104,6 +119,7 @@ class Problem:
     description: str = ""
     notes: tuple[str, ...] = ()
     facts: Mapping = field(default_factory=dict)
+    pinned: str | None = None
 
     def split(self, name: str) -> Split:
         """The split of that name; one of SPLITS."""

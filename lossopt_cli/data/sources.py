@@ -2,20 +2,22 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from lossopt_cli.catalogue.datasets import DATASETS
+from lossopt_cli.catalogue.datasets import DATASETS, dataset_named
 from lossopt_cli.catalogue.lookup import names_of, nearest, plain
 from lossopt_cli.catalogue.rows import Task
-from lossopt_cli.config.references import TABLE_SUFFIXES
+from lossopt_cli.config.references import TABLE_SUFFIXES, data_kind
 from lossopt_cli.config.schema import DataConfig
-from lossopt_cli.data import downloads, embedded, images, synthetic, tables
+from lossopt_cli.data import downloads, embedded, images, kaggle, synthetic, tables
 from lossopt_cli.data.assembly import problem_of
 from lossopt_cli.data.examples import Examples, refuse_keys, select
 from lossopt_cli.data.problem import Problem
 from lossopt_cli.errors import Fault, UsageError
 
 _TABLE_KEYS = ("target", "header", "missing", "task")
+_IMAGE_KEYS = ("image_size", "skip_bad_images")
 
 
 def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce: Callable[[str], None]) -> Problem:
@@ -28,13 +30,24 @@ def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce
     """
     if config.path is None and (name := _named(config.name)) is not None:
         return problem_of(select(examples_named(name, config, announce), config, seed), config, seed)
+    if data_kind(config.name, config.path) == "kaggle":
+        found = kaggle.located(config, announce)
+        problem = load(found.config, tasks, seed, announce)
+        return replace(problem, notes=(*found.notes, *problem.notes), pinned=found.name)
     path = Path(config.path or config.name).expanduser()
     if path.is_dir():
         refuse_keys(config, _TABLE_KEYS, f"{path.name} is a folder of images")
         return problem_of(images.read_images(path, config, seed, announce), config, seed)
     _check_file(path, config)
-    refuse_keys(config, ("image_size",), f"{path.name} is a table")
+    refuse_keys(config, _IMAGE_KEYS, f"{path.name} is a table")
     return problem_of(select(tables.read_table(path, config, tasks), config, seed), config, seed)
+
+
+def located(config: DataConfig, announce: Callable[[str], None]) -> DataConfig:
+    """The config of data of Kaggle with the path where they lie; any other as it is."""
+    if data_kind(config.name, config.path) != "kaggle":
+        return config
+    return kaggle.located(config, announce).config
 
 
 def _named(name: str) -> str | None:
@@ -44,11 +57,11 @@ def _named(name: str) -> str | None:
 
 def examples_named(name: str, config: DataConfig, announce: Callable[[str], None]) -> Examples:
     """The examples of a data set of the catalogue, before anything is chosen or split."""
-    if name in ("csv", "image_folder"):
+    if dataset_named(name).task is None:
         raise UsageError(
             Fault(f"data '{name}' needs a path", "data.path", "the file or folder", "--data PATH says both")
         )
-    refuse_keys(config, (*_TABLE_KEYS, "image_size"), f"{name} has its own target and size")
+    refuse_keys(config, (*_TABLE_KEYS, *_IMAGE_KEYS), f"{name} has its own target and size")
     if name in synthetic.LOADERS:
         return synthetic.LOADERS[name](config.settings)
     if config.settings:

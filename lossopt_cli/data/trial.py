@@ -77,10 +77,12 @@ def load_trial(resolved: Resolved, announce: Callable[[str], None]) -> tuple[Tri
 
 
 def completed(resolved: Resolved, problem: Problem, announce: Callable[[str], None]) -> Config:
-    """The config with what only the data tell: the loss and the model that were left open, and batches that the
-    training rows fill where nobody asked for a size. announce: told of that."""
+    """The config with what only the data tell: the loss and the model that were left open, which version of the data
+    it is, and batches that the training rows fill where nobody asked for a size. announce: told of that."""
     resolved, count = complete(resolved, problem.task, problem.inputs.kind), len(problem.train)
     config, unasked = resolved.config, resolved.origins.get("train.batch_size") == "default"
+    if problem.pinned is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"name": problem.pinned})})
     if not unasked or config.train.batch_size <= count:
         return config
     size = usual_batch(count)

@@ -13,9 +13,11 @@ from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import pictures, sources
 from lossopt_cli.data.delimited import is_number
 from lossopt_cli.data.examples import Examples
+from lossopt_cli.data.image_store import read_pictures
 from lossopt_cli.data.images import images_in, list_images
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import Column, ImageInputs, TableInputs
+from lossopt_cli.data.rows import Rows, taken
 from lossopt_cli.errors import Fault, UsageError
 
 
@@ -29,7 +31,7 @@ class Unseen:
     """
 
     name: str
-    inputs: np.ndarray
+    inputs: np.ndarray | Rows
     targets: np.ndarray | None
     rows: np.ndarray
     files: tuple[str, ...] | None = None
@@ -44,7 +46,7 @@ class Unseen:
         """These examples only, in this order."""
         return replace(
             self,
-            inputs=self.inputs[rows],
+            inputs=taken(self.inputs, rows),
             targets=None if self.targets is None else self.targets[rows],
             rows=self.rows[rows],
             files=None if self.files is None else tuple(self.files[row] for row in rows),
@@ -60,7 +62,7 @@ def read_unseen(reference: str, kept: KeptRun, announce: Callable[[str], None]) 
     """
     file = Path(reference).expanduser()
     if file.suffix.lower() in pictures.SUFFIXES and file.is_file():
-        return _loose_images(file.name, file.parent, [file], kept)
+        return _loose_images(file.name, file.parent, [file], kept, announce)
     name, path = data_reference(reference, None, Path.cwd(), "--data")
     kind = data_kind(name, path)
     if kind == "csv":
@@ -155,29 +157,27 @@ def _images(root: Path, kept: KeptRun, announce: Callable[[str], None]) -> Unsee
     except UsageError:
         if not loose:
             raise
-        return _loose_images(root.name, root, loose, kept)
-    if len(listing.paths) > 20_000:
-        announce(f"reading {len(listing.paths)} images")
-    files, pixels, sha = _read(listing.paths, root, kept)
-    given = None if listing.parts is None else np.array(listing.parts, dtype=np.int64)
-    found = Unseen(root.name, pixels, None, np.arange(len(files)), files, given, listing.notes, sha)
-    return _in_classes(found, listing.labels, kept)
+        return _loose_images(root.name, root, loose, kept, announce)
+    found = _read(root.name, root, listing.paths, kept, announce)
+    if listing.parts is not None:
+        found = replace(found, given=np.array(listing.parts, dtype=np.int64)[found.rows])
+    labels = [listing.labels[row] for row in found.rows]
+    return _in_classes(replace(found, notes=(*listing.notes, *found.notes)), labels, kept)
 
 
-def _loose_images(name: str, root: Path, paths: list[Path], kept: KeptRun) -> Unseen:
+def _loose_images(name: str, root: Path, paths: list[Path], kept: KeptRun, announce: Callable[[str], None]) -> Unseen:
     _refuse_other_kind(kept, "image", f"{name} is an image" if len(paths) == 1 else f"{name} is a folder of images")
-    files, pixels, sha = _read(paths, root, kept)
-    return Unseen(name, pixels, None, np.arange(len(files)), files, sha256=sha)
+    return _read(name, root, paths, kept, announce)
 
 
-def _read(paths: list[Path], root: Path, kept: KeptRun) -> tuple[tuple[str, ...], np.ndarray, str]:
-    """(names, pixels in the size of the training images, sha256)"""
+def _read(name: str, root: Path, paths: list[Path], kept: KeptRun, announce: Callable[[str], None]) -> Unseen:
+    """Without targets, in the size of the training images; broken images are left out if the run left them out."""
     height, width, channels = kept.inputs.shape
     if channels != 3:
         _check_shape(root.name, (height, width, 3), kept)
-    names = tuple(path.relative_to(root).as_posix() for path in paths)
-    pixels = pictures.read_pictures(paths, (height, width), lambda text: None)
-    return names, pixels, pictures.hash_files(paths, names)
+    found = read_pictures(root, paths, (height, width), announce, skip_bad=kept.config.data.skip_bad_images)
+    files = tuple(paths[place].relative_to(root).as_posix() for place in found.places)
+    return Unseen(name, found.pixels, None, found.places, files, notes=tuple(found.notes), sha256=found.sha256)
 
 
 def _in_classes(found: Unseen, labels: Sequence[str], kept: KeptRun) -> Unseen:

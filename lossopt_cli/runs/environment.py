@@ -90,7 +90,7 @@ def environment(command: Sequence[str], commit: Commit | None = None) -> dict[st
         "command": without_secrets(command),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": {"model": cpu_model(), "cores": _cores()},
+        "cpu": {"model": cpu_model(), "cores": cores()},
         "packages": versions(),
         "git": commit.read(),
         "variables": _variables(os.environ),
@@ -146,6 +146,6 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: HIDDEN if SECRET_NAME.search(name) else _hide(environ[name]) for name in chosen}
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

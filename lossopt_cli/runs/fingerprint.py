@@ -13,9 +13,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from lossopt_cli.catalogue.models import model_named
+from lossopt_cli.catalogue.recipes import is_kaggle
 from lossopt_cli.catalogue.spelling import CONSTANT, meant
 from lossopt_cli.errors import Fault, UsageError
 
@@ -115,7 +118,7 @@ def _digest(value: Mapping) -> str:
 
 def _problem(config: Mapping, facts: Mapping) -> dict:
     data = config["data"]
-    by_place = data.get("path") is not None or USER_CODE.fullmatch(data["name"]) is not None
+    by_place = data.get("path") is not None or USER_CODE.fullmatch(data["name"]) is not None or is_kaggle(data["name"])
     elsewhere = {*FACTS_OF_OTHERS, "name"} if by_place else FACTS_OF_OTHERS
     known = {key: value for key, value in facts.items() if key not in elsewhere}
     assert known or not by_place, "data from a path need facts: their contents are not in the config"
@@ -126,7 +129,7 @@ def _problem(config: Mapping, facts: Mapping) -> dict:
 
 def _setting(config: Mapping, facts: Mapping, code: Mapping[str, str]) -> dict:
     return {
-        "model": _part(config.get("model"), code),
+        "model": _model(config.get("model"), code),
         "head_units": facts.get("head_units"),
         "scale_target": facts.get("scale_target", config["data"].get("scale_target", True)),
         "train": {key: facts.get(key, config["train"].get(key)) for key in SETTING_OF_TRAIN},
@@ -141,6 +144,31 @@ def _meant(name: str, part: Mapping | None, facts: Mapping, code: Mapping[str, s
     what, settings = meant(name, part["name"], settings, facts.get("task"))
     constant = name == "schedule" and what == CONSTANT and not settings["warmup_epochs"]
     return None if constant else {"name": what, **settings}
+
+
+def _model(part: Mapping | None, code: Mapping[str, str]) -> dict | None:
+    """The model with the contents of its files in place of their paths."""
+    if part is None or USER_CODE.fullmatch(part["name"]) is not None:
+        return _part(part, code)
+    files = {
+        s.name for s in model_named(part["name"]).settings if s.kind == "file" and part.get(s.name) not in s.choices
+    }
+    return {key: file_hash(Path(value)) if key in files else value for key, value in part.items()}
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file, in hexadecimal; read once as long as it does not change."""
+    try:
+        seen = path.stat()
+        return _file_hash(path, seen.st_size, seen.st_mtime_ns)
+    except OSError as error:
+        raise UsageError(Fault(f"cannot read {path.name}: {error.strerror}", str(path), "a file")) from error
+
+
+@lru_cache
+def _file_hash(path: Path, size: int, changed_at: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _part(part: Mapping | None, code: Mapping[str, str]) -> dict | None:

@@ -99,13 +99,16 @@ class Problems:
             self.told.add(text)
             self.announce(text)
 
+    def key(self, config: Config) -> str:
+        """Equal for configs that are trained on the same problem."""
+        seed = config.train.seed if config.data.split_seed == "seed" else 0
+        return canonical({"data": config.data.model_dump(), "tasks": loss_tasks(config.loss), "seed": seed})
+
     def of(self, config: Config) -> Problem:
         """UsageError where data and loss do not go together."""
-        seed = config.train.seed if config.data.split_seed == "seed" else 0
-        tasks = loss_tasks(config.loss)
-        key = canonical({"data": config.data.model_dump(), "tasks": tasks, "seed": seed})
+        key = self.key(config)
         if key not in self.loaded:
-            self.loaded[key] = self._load(config, tasks)
+            self.loaded[key] = self._load(config, loss_tasks(config.loss))
         return self.loaded[key]
 
     def _load(self, config: Config, tasks: Sequence | None) -> Problem:
@@ -137,14 +140,8 @@ def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
         found.setdefault(arm.key, arm)
     if len(chosen_data) > 1:
         told = "; ".join(f"{loss} {data}" for data, loss in chosen_data.items())
-        faults.append(
-            Fault(
-                f"the losses would choose different data: {told}",
-                "--loss",
-                "data that all can be asked of",
-                "--data NAME",
-            )
-        )
+        what = f"the losses would choose different data: {told}"
+        faults.append(Fault(what, "--loss", "data that all can be asked of", "--data NAME"))
     if faults:
         raise UsageError(*in_order(faults))
     return list(found.values())

@@ -9,7 +9,7 @@ from lossopt_cli.catalogue.recipes import parse_part, split_parts
 from lossopt_cli.config import layers
 from lossopt_cli.config.layers import Given, Layer, Places
 from lossopt_cli.config.messages import in_order, shown
-from lossopt_cli.config.words import AXES, PARTS, WORDS
+from lossopt_cli.config.words import AXES, PARTS, WORDS, word_named
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.sweeps.ranges import AUTO, Rates, rates_of, values_of, whole_numbers
 
@@ -77,7 +77,8 @@ def axes_of(asked: Asked, environ: Mapping[str, str], base: Layer | None = None,
     file = Layer({key: item for key, item in file.given.items() if not key.startswith("sweep.")}, file.faults)
     work = _Work()
     constant = work.flags(asked.flags)
-    above = work.sets(asked.sets)
+    of_data = {name: constant.pop(name) for name in tuple(constant) if word_named(name).key.startswith("data.")}
+    above = work.sets(asked.sets, of_data)  # the data of an axis take the place of all that is below
     work.file(in_file)
     environment = layers.environment_layer(environ)
     below = (file, environment, layers.command_line_layer(constant, ()))
@@ -156,8 +157,8 @@ class _Work:
                 constant[name] = text
         return constant
 
-    def sets(self, sets: Sequence[str]) -> Layer:
-        """--set key=VALUE of one value; key=a,b and key=0..4 are axes."""
+    def sets(self, sets: Sequence[str], flags: Mapping[str, str]) -> Layer:
+        """--set key=VALUE of one value, and these flags; key=a,b and key=0..4 are axes."""
         single = []
         for text in sets:
             key, _, values_text = text.partition("=")
@@ -170,7 +171,7 @@ class _Work:
                 self._put(Axis(key, tuple(values), at), text)
             else:
                 single.append(text)
-        return layers.command_line_layer({}, single)
+        return layers.command_line_layer(flags, single)
 
     def file(self, given: Mapping[str, Given]) -> None:
         """The axes of the config's `sweep:` that no flag names."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lossopt_cli.config.schema import Config
 from lossopt_cli.errors import LossoptError
 from lossopt_cli.sweeps.arms import Pace, Problems
 from lossopt_cli.sweeps.cells import Cell
@@ -14,12 +15,13 @@ from lossopt_cli.sweeps.probing import probed
 from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
 from lossopt_cli.training import devices
-from lossopt_cli.training.building import user_parts
+from lossopt_cli.training.building import UserParts, user_parts
 from lossopt_cli.training.judging import Guess, guess_of
 from lossopt_cli.training.loop import Outcome
 from lossopt_cli.training.running import Run, at_work
 from lossopt_cli.training.stacking import prepare_stack, train_stack
 from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.transfer.features import unheard
 from lossopt_cli.training.widths import choice
 
 
@@ -36,12 +38,15 @@ class Stack:
 
 @dataclass
 class Bench:
-    """Trains shares, one after the other, and tells of every trial that has ended."""
+    """Trains shares, one after the other, and tells of every trial that has ended. parts: the user's code that a config
+    names. announce: told of what takes long before trials can begin."""
 
     workplace: Workplace
     tell: Callable[[Ended | Moved | Probed], None]
     problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
     ended: set[str] = field(default_factory=set)
+    parts: Callable[[Config], UserParts] = lambda config: user_parts(config, Path.cwd())
+    announce: Callable[[str], None] = unheard
 
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
@@ -78,7 +83,7 @@ class Bench:
         The width is that of the sweep where it has found one before, so that a trial comes out the same."""
         began_at = time.perf_counter()
         configs = [cell.trial.config for cell in cells]
-        runs = prepare_stack(configs, self.problems.of(configs[0]), user_parts(configs[0], Path.cwd()))
+        runs = prepare_stack(configs, self.problems.of(configs[0]), self.parts(configs[0]), self.announce)
         with at_work(runs[0]):
             guess, pace = guess_of(runs[0].examination, runs[0].state), cells[0].pace or _pace(runs[0])
         if cells[0].role == "measure":

@@ -14,13 +14,13 @@ from typing import Self
 from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Workplace
+from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Told, Workplace
 
 TICK_SECONDS = 0.2
 WORKER = "lossopt_cli.sweeps.worker"
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
-Event = Ended | Moved | None
+Event = Ended | Moved | Told | None
 
 
 def cores() -> int:
@@ -31,13 +31,25 @@ def cores() -> int:
 
 
 @dataclass
+class Task:
+    """A share at work. cells: those that have not ended. moved: how far these are, in trials."""
+
+    cells: list[Cell] = field(default_factory=list)
+    moved: float = 0.0
+
+    def end(self, cell: Cell) -> None:
+        """Notes that this one has ended."""
+        self.cells = [other for other in self.cells if other.name != cell.name]
+        self.moved = min(self.moved, len(self.cells))
+
+
+@dataclass
 class _Worker:
-    """A process, and the cells of its share that have not ended."""
+    """A process, and what it is at."""
 
     process: multiprocessing.Process
     link: connection.Connection
-    cells: list[Cell] = field(default_factory=list)
-    moved: float = 0.0
+    task: Task = field(default_factory=Task)
     idle: bool = False
 
 
@@ -68,12 +80,12 @@ class Crew:
     @property
     def in_progress(self) -> float:
         """Of the shares at work, how much is done, in trials."""
-        return sum(worker.moved for worker in self.workers)
+        return sum(worker.task.moved for worker in self.workers)
 
     def carry_out(self, shares: deque[Share]) -> Iterator[Event]:
         """What happens until all shares are trained, those too that are put into the queue meanwhile; None a few times
         a second. A share whose process dies is tried again in halves; a trial that takes one down alone has failed."""
-        while shares or any(worker.cells for worker in self.workers):
+        while shares or any(worker.task.cells for worker in self.workers):
             self._hand_out(shares)
             ready = connection.wait([worker.link for worker in self.workers], TICK_SECONDS)
             if not ready:
@@ -86,9 +98,9 @@ class Crew:
         for worker in self.workers:
             if worker.idle and shares:
                 share = shares.popleft()
-                worker.cells, worker.idle, worker.moved = list(share.cells), False, 0.0
+                worker.task, worker.idle = Task(list(share.cells)), False
                 worker.link.send(share)
-        known = all(worker.idle or worker.cells for worker in self.workers)
+        known = all(worker.idle or worker.task.cells for worker in self.workers)
         if shares and known and len(self.workers) < self.count:
             self._start()
 
@@ -108,15 +120,14 @@ class Crew:
             yield from self._lost(worker, shares)
             return
         if isinstance(event, Idle):
-            worker.idle, worker.cells, worker.moved = True, [], 0.0
+            worker.task, worker.idle = Task(), True
             if event.device not in (None, "cpu"):
                 self.count = 1
             return
         if isinstance(event, Moved):
-            worker.moved = event.trials
-        else:
-            worker.cells = [cell for cell in worker.cells if cell.name != event.cell.name]
-            worker.moved = min(worker.moved, len(worker.cells))
+            worker.task.moved = event.trials
+        elif not isinstance(event, Told):
+            worker.task.end(event.cell)
         yield event
 
     def _lost(self, worker: _Worker, shares: deque[Share]) -> Iterator[Event]:
@@ -125,7 +136,7 @@ class Crew:
         worker.process.join()
         worker.link.close()
         self.workers.remove(worker)
-        cells = worker.cells
+        cells = worker.task.cells
         if not cells and not worker.idle:
             raise RunError(Fault(f"a worker process ended as it started, with code {worker.process.exitcode}"))
         if len(cells) > 1:

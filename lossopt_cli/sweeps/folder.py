@@ -1,6 +1,7 @@
 """The folder of a sweep: sweep.yaml, a run folder for each trial that has ended, nothing that is half done."""
 
 import fcntl
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -60,8 +61,10 @@ class SweepFolder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Makes the folder and keeps other sweeps out of it until the block ends, also where it ends in a kill."""
+        """Makes the folder and keeps other sweeps out of it until the block ends, also where it ends in a kill. Nothing
+        is left where nothing was written."""
         RunFolder.check(self.path.parent, None)
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -79,6 +82,10 @@ class SweepFolder:
                 yield
             finally:
                 shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
+                if made and [path.name for path in self.path.iterdir()] == [LOCK]:
+                    (self.path / LOCK).unlink()
+                    for path in itertools.takewhile(lambda path: not any(path.iterdir()), made):
+                        path.rmdir()
 
 
 def begin(sweep: Path, cell: Cell) -> RunFolder:

@@ -50,6 +50,8 @@ def rates_of(given: Any, where: str) -> Rates:
     pieces = [piece for item in items for piece in (split_parts(item) if isinstance(item, str) else [item])]
     if pieces == [AUTO]:
         return Rates()
+    if AUTO in pieces:
+        raise UsageError(Fault(f"{AUTO} finds all of the rates, and others are given beside it", where, "one of them"))
     values: list[float] = []
     relative: set[bool] = set()
     for piece in pieces:
@@ -86,7 +88,8 @@ def whole_numbers(given: Any, where: str, what: str) -> Sequence[int]:
     for item in items:
         for piece in values_of(item, where) if isinstance(item, str) else [item]:
             if isinstance(piece, bool) or not isinstance(piece, int) or piece < 0:
-                raise UsageError(Fault(f"{shown(piece)} is no {what}", where, "0..7, or 0,3,5; each at least 0"))
+                expected = "a whole number" if what != "seed" else "0..7, or 0,3,5; each at least 0"
+                raise UsageError(Fault(f"{shown(piece)} is no {what}", where, expected))
             numbers.append(piece)
     return _not_empty(list(dict.fromkeys(numbers)), given, where, what)
 

@@ -47,6 +47,13 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What takes long before trials can begin, or how far it is (`Counted`)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Probed:
     """What a kind of trial costs: seconds to build it once, and then for each trial of a share. fault: why it cannot be
     trained, None where it can."""

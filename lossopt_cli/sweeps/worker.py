@@ -7,7 +7,7 @@ import threading
 from multiprocessing import connection, parent_process
 
 from lossopt_cli.sweeps.bench import Bench
-from lossopt_cli.sweeps.shares import Idle, Workplace
+from lossopt_cli.sweeps.shares import Idle, Told, Workplace
 from lossopt_cli.training.devices import device_named
 from lossopt_cli.training.stopping import Stopping
 
@@ -17,7 +17,7 @@ def work(driver: connection.Connection, workplace: Workplace, device: str) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    bench = Bench(workplace, driver.send)
+    bench = Bench(workplace, driver.send, announce=lambda text: driver.send(Told(text)))
     driver.send(Idle(device_named(device).type))
     while True:
         try:

@@ -25,9 +25,9 @@ class Assembled:
     problem: Problem
     built: running.Run | None = None
 
-    def run(self) -> running.Run:
-        """The trial ready to train."""
-        return self.built or running.prepare(self.trial.config, self.problem, UserParts())
+    def run(self, announce: Callable[[str], None]) -> running.Run:
+        """The trial ready to train. announce: told of images that go through a backbone first."""
+        return self.built or running.prepare(self.trial.config, self.problem, UserParts(), announce=announce)
 
 
 def assemble(resolved: Resolved, announce: Callable[[str], None]) -> Assembled:
@@ -40,7 +40,7 @@ def assemble(resolved: Resolved, announce: Callable[[str], None]) -> Assembled:
         return Assembled(*load_trial(resolved, announce))
     user = building.user_parts(config, Path.cwd())
     problem = load_problem(config, user, announce)
-    run = running.prepare(completed(resolved, problem, announce), problem, user)
+    run = running.prepare(completed(resolved, problem, announce), problem, user, announce=announce)
     return Assembled(run.trial, problem, run)
 
 

@@ -31,10 +31,15 @@ class Examination:
     def measure(self, state: State, split: str) -> dict[str, float]:
         """Loss and metrics on the whole split; empty where the split is. The loss has the penalties of the layers in
         it, as the loss of a batch has, and as `fit` and `evaluate` of Keras have them."""
+        return self.examined(state, split)[0]
+
+    def examined(self, state: State, split: str) -> tuple[dict[str, float], torch.Tensor | None]:
+        """(what `measure` gives, the raw outputs [n, units] that it is of); None where the split is empty."""
         if not len(self.feeds[split]):
-            return {}
-        measured = self.score(self.raw(state, split), self.feeds[split].targets, self.problem.split(split).targets)
-        return {**measured, "loss": measured["loss"] + self.penalty(state, split)}
+            return {}, None
+        raw = self.raw(state, split)
+        measured = self.score(raw, self.feeds[split].targets, self.problem.split(split).targets)
+        return {**measured, "loss": measured["loss"] + self.penalty(state, split)}, raw
 
     def penalty(self, state: State, split: str) -> float:
         """What the layers add to the loss (regularizers of weights and activity, add_loss): the mean over the examples

@@ -1,5 +1,6 @@
 """A split on the device: raw where it is smaller raw (images as uint8), batches as the model eats them."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from lossopt_cli.data.problem import ImageInputs, Problem, Split
+from lossopt_cli.data.rows import Rows
 from lossopt_cli.training.randomness import batch_order
 from lossopt_cli.training.targets import Objective, encoded
 
@@ -15,8 +17,9 @@ CHUNK_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Feed:
-    """inputs: uint8 or float32 [n, ...] on the device. targets: as the loss wants them, [n, ...].
+    """inputs: uint8 or float32 [N, ...], a storage that splits may share. targets: as the loss wants them, [n, ...].
 
+    places: which rows of the storage the examples are, int64 [n]; None where they are all of them, in order.
     scale: what images are multiplied by, None where inputs are eaten as they are. channels_first: images are fed as
     [n, channels, height, width] over memory that stays height, width, channels, which convolutions on a CPU prefer.
     """
@@ -25,18 +28,25 @@ class Feed:
     targets: torch.Tensor
     scale: float | None
     channels_first: bool
+    places: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def rows(self, order: torch.Tensor) -> torch.Tensor:
         """These examples as the model eats them, float32."""
-        return self._eaten(self.inputs.index_select(0, order))
+        places = order if self.places is None else self.places.index_select(0, order)
+        return self._eaten(self.inputs.index_select(0, places))
 
     def all(self) -> Iterator[torch.Tensor]:
         """All examples in order, in chunks of CHUNK_BYTES as the model eats them."""
-        for raw in self.inputs.split(self._rows_in_a_chunk(1)):
-            yield self._eaten(raw)
+        count = self._rows_in_a_chunk(1)
+        if self.places is None:
+            for raw in self.inputs.split(count):
+                yield self._eaten(raw)
+            return
+        for places in self.places.split(count):
+            yield self._eaten(self.inputs.index_select(0, places))
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches in the order of (seed, epoch), the last one smaller where it must be.
@@ -62,10 +72,29 @@ class Feed:
 def feed(problem: Problem, split: Split, objective: Objective, device: torch.device, channels_first: bool) -> Feed:
     """The split on the device, its targets encoded for the objective."""
     targets = torch.from_numpy(np.ascontiguousarray(encoded(problem, objective.fit, split.targets))).to(device)
-    if isinstance(problem.inputs, ImageInputs):
-        raw = np.ascontiguousarray(split.inputs)
-        kept = raw if raw.dtype == np.uint8 else raw.astype(np.float32)
-        return Feed(torch.from_numpy(kept).to(device), targets, problem.inputs.scale, channels_first)
-    table = problem.inputs.encode(split.inputs) if problem.inputs.kind == "table" else split.inputs
-    eaten = torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32)).to(device)
-    return Feed(eaten, targets, None, False)
+    is_image = isinstance(problem.inputs, ImageInputs)
+    raw = problem.inputs.encode(split.inputs) if problem.inputs.kind == "table" else split.inputs
+    kept = np.uint8 if is_image and raw.dtype == np.uint8 else np.float32
+    storage, places = _shared(raw, device) if isinstance(raw, Rows) else (_own(raw, kept).to(device), None)
+    scale = problem.inputs.scale if is_image else None
+    return Feed(storage, targets, scale, channels_first and is_image, places)
+
+
+def _own(raw: np.ndarray, kept: type[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(raw, dtype=kept))
+
+
+def _shared(raw: Rows, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The storage and the places in it: on the CPU that of the rows, without a copy; elsewhere these rows alone."""
+    with warnings.catch_warnings():
+        # the storage is often a file that is mapped and not to be written to; nobody writes to what a model is fed
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        storage = torch.from_numpy(raw.array)
+    if device.type == "cpu":
+        in_order = np.array_equal(raw.rows, np.arange(len(raw.array)))
+        return storage, None if in_order else torch.from_numpy(raw.rows)
+    there = torch.empty(raw.shape, dtype=storage.dtype, device=device)
+    count = max(1, CHUNK_BYTES // max(1, storage[:1].nbytes))
+    for places, chunk in zip(torch.from_numpy(raw.rows).split(count), there.split(count), strict=True):
+        chunk.copy_(storage.index_select(0, places))
+    return there, None

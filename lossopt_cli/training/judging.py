@@ -1,8 +1,8 @@
 """What a finished training is worth: beside guessing, on other examples like these, and what is wrong with it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,10 @@ from lossopt_cli.catalogue.intervals import interval
 from lossopt_cli.catalogue.metrics import Outputs, guessing
 from lossopt_cli.catalogue.optimizers import default_rate
 from lossopt_cli.config.schema import Config
-from lossopt_cli.training.checks import Evidence, Finding, findings
-from lossopt_cli.training.loop import Examination, Outcome, Plan
+from lossopt_cli.training.doctor import course, ending, outputs
+from lossopt_cli.training.doctor.finding import Finding, cause_among, told
+from lossopt_cli.training.examination import Examination
+from lossopt_cli.training.outcome import Evaluation, Outcome, Plan
 from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import encoded, guess, read_out
 
@@ -100,22 +102,28 @@ class Judgement:
 
 
 def judge(
-    examination: Examination, plan: Plan, outcome: Outcome, guess: Guess, config: Config, rate: float | None
+    examination: Examination,
+    plan: Plan,
+    outcome: Outcome,
+    guess: Guess,
+    config: Config,
+    rate: float | None,
+    seen: Sequence[Finding] | None = None,
 ) -> Judgement:
-    """What the reported weights show on validation (on train where there is none)."""
-    final, state = outcome.reported
+    """What the reported weights show on validation (on train where there is none).
+
+    seen: what the doctor found as it went; where none looked, the checks of the course are made of the whole of it."""
+    final, _ = outcome.reported
     split = "validation" if final.get("validation") else "train"
     values, guessed = final.get(split, {}), guess.metrics.get(split, {})
-    learned, error, share = None, None, None
+    learned, error, said = None, None, None
     if plan.metric in guessed and plan.metric in values:
-        outputs = _outputs(examination, state, split)
-        error = _standard_error(plan.metric, outputs)
+        error = _standard_error(plan.metric, _outputs(examination, outcome, split))
         ahead = values[plan.metric] - guessed[plan.metric]
         if error is not None and math.isfinite(ahead):
             learned = bool((ahead if plan.higher else -ahead) > 2.0 * error)
-        if examination.problem.task != "regression" and len(np.unique(outputs.targets)) > 1:
-            share = float(np.unique(outputs.predicted, return_counts=True)[1].max() / len(outputs))
-    evidence = Evidence(
+        said = predictions_of(examination, split, outcome.outputs[split])
+    evidence = ending.Evidence(
         metric=plan.metric,
         higher=plan.higher,
         rate=rate,
@@ -131,21 +139,74 @@ def judge(
         best_epoch=outcome.evaluations[outcome.best].epoch if outcome.kept is not None else None,
         guessing=guessed,
         learned=learned,
-        predicted=share,
+        predicted=_most_predicted(said),
         standard_error=error,
         own_loss=examination.objective.library == "user",
+        cause=cause_among(seen or []),
     )
-    found = findings(evidence) if outcome.status == "done" else []
-    return Judgement(split, learned, error, _sample(examination, plan, outcome), found)
+    found = list(seen or [])
+    if outcome.status == "done":
+        last = outcome.evaluations[-1] if outcome.evaluations else None
+        if seen is None:
+            found += course.findings(course_of(outcome, plan, guess, config, rate))
+        found += ending.findings(evidence)
+        missing = outputs.missing_class(said) if said is not None else None
+        found += [missing] if missing is not None else []
+        found = [_placed(finding, last) for finding in found]
+    return Judgement(split, learned, error, _sample(examination, plan, outcome), told(found))
+
+
+def _placed(finding: Finding, last: Evaluation | None) -> Finding:
+    """With the end of the training as the place where it was seen, unless it was seen before."""
+    if finding.step is not None or last is None:
+        return finding
+    return replace(finding, epoch=last.epoch, step=last.step)
+
+
+def course_of(outcome: Outcome, plan: Plan, guess: Guess, config: Config, rate: float | None) -> course.Course:
+    """The training so far, as its checks look at it; all of it finite."""
+    evaluations = outcome.evaluations
+    of = lambda split, name: [e.metrics.get(split, {}).get(name, math.nan) for e in evaluations]  # noqa: E731
+    judged = "validation" if evaluations and "validation" in evaluations[-1].metrics else None
+    return course.Course(
+        losses=losses_of(outcome),
+        norms=np.concatenate([e.norms for e in evaluations]) if evaluations else np.array([]),
+        steps=len(plan.rates),
+        initial_loss=next(iter(outcome.initial.values()), {}).get("loss", math.nan),
+        guess_loss=guess.loss,
+        train=of("train", "loss"),
+        validation=of(judged, "loss") if judged else [],
+        judged=of(judged, plan.metric) if judged else [],
+        higher=plan.higher,
+        rate=rate,
+        default_rate=default_rate(config.optimizer.name),
+        keeps_best=plan.keep_best,
+    )
+
+
+def predictions_of(examination: Examination, split: str, raw: np.ndarray) -> outputs.Predictions | None:
+    """How often each class of the split is predicted; None for numbers, and where the split has a single class."""
+    problem = examination.problem
+    if problem.task == "regression":
+        return None
+    read = read_out(problem, examination.objective, raw, problem.split(split).targets)
+    count = len(problem.classes)
+    true, predicted = (np.bincount(values, minlength=count) for values in (read.targets, read.predicted))
+    return outputs.Predictions(problem.classes, true, predicted, split) if (true > 0).sum() > 1 else None
+
+
+def _most_predicted(said: outputs.Predictions | None) -> float | None:
+    """The share of the most predicted class."""
+    return None if said is None else float(said.predicted.max() / said.predicted.sum())
 
 
 def _sample(examination: Examination, plan: Plan, outcome: Outcome) -> Sample | None:
-    final, state = outcome.reported
+    final, _ = outcome.reported
     split = "test" if final.get("test") else "validation"
     value = final.get(split, {}).get(plan.metric)
     if value is None or plan.metric == "loss":
         return None
-    return sample_of(split, plan.metric, _outputs(examination, state, split), value)
+    return sample_of(split, plan.metric, _outputs(examination, outcome, split), value)
 
 
 def _standard_error(metric: str, outputs: Outputs) -> float | None:
@@ -154,9 +215,9 @@ def _standard_error(metric: str, outputs: Outputs) -> float | None:
     return (high - low) / (2.0 * STANDARD_NORMAL) if math.isfinite(high - low) else None
 
 
-def _outputs(examination: Examination, state: State, split: str) -> Outputs:
-    raw = examination.raw(state, split).cpu().numpy()
-    return read_out(examination.problem, examination.objective, raw, examination.problem.split(split).targets)
+def _outputs(examination: Examination, outcome: Outcome, split: str) -> Outputs:
+    targets = examination.problem.split(split).targets
+    return read_out(examination.problem, examination.objective, outcome.outputs[split], targets)
 
 
 def losses_of(outcome: Outcome) -> np.ndarray:

@@ -10,10 +10,11 @@ import torch
 from lossopt_cli.config.schema import Config
 from lossopt_cli.config.writing import dump
 from lossopt_cli.data.kept import training_facts
-from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.problem import FeatureInputs, Problem
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import networks, whole
 from lossopt_cli.training.state import State
+from lossopt_cli.training.transfer.backbone import BACKBONE
 from lossopt_cli.training.user_code import keep_copies
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MODEL, REPORTED = "model.keras", "checkpoint/reported"
 
 @dataclass(frozen=True)
 class Warned:
-    """What went wrong with a file without touching the numbers; of the form of a checks.Finding."""
+    """What went wrong with a file without touching the numbers; of the form of a Finding."""
 
     name: str
     seen: str
@@ -88,16 +89,23 @@ def _write_whole(run: "Run", state: State, folder: RunFolder) -> list[Warned]:
 
 def _core(run: "Run", state: State) -> keras.Model:
     """The trained network in Keras's default layout, on the CPU."""
-    model = run.built.model
-    if run.built.channels_first:
+    model, on_features = run.built.model, isinstance(run.examination.problem.inputs, FeatureInputs)
+    if run.built.channels_first or on_features:
         model = channels_last(run.trial.config, run.problem, run.built.objective.units)
+    buffers = buffers_of_head(model) if on_features else model.non_trainable_variables
     weights = run.built.layout.views(state.weights[0].detach().cpu())
     with torch.no_grad():
         for variable, value in zip(model.trainable_variables, weights, strict=True):
             variable.assign(value)
-        for variable, value in zip(model.non_trainable_variables, state.buffers, strict=True):
+        for variable, value in zip(buffers, state.buffers, strict=True):
             variable.assign(value[0].detach().cpu())
     return model
+
+
+def buffers_of_head(model: keras.Model) -> list[keras.Variable]:
+    """The variables beside the weights of what stands behind a frozen backbone, in the order of a head alone."""
+    frozen = {id(v) for layer in model.layers if layer.name == BACKBONE for v in layer.variables}
+    return [v for v in model.non_trainable_variables if id(v) not in frozen]
 
 
 def channels_last(config: Config, problem: Problem, units: int) -> keras.Model:

@@ -1,7 +1,7 @@
 """The loop: epochs of steps, evaluations between them, one read-back an evaluation. No files, no screens."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ import torch
 from lossopt_cli.data.problem import SPLITS
 from lossopt_cli.training.examination import Examination
 from lossopt_cli.training.feeding import Feed
+from lossopt_cli.training.outcome import Evaluation, Outcome, Plan
 from lossopt_cli.training.plain import PlainProgram
 from lossopt_cli.training.program import Program
 from lossopt_cli.training.randomness import seed_everything
@@ -21,73 +22,6 @@ from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.targets import decoded
 
 PROGRESS_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how: rates has one learning rate a step, NaN where the optimizer keeps its own.
-
-    evaluate_every: steps between evaluations, an epoch where None. higher: whether a higher metric is better.
-    """
-
-    epochs: int
-    batch_size: int
-    seed: int
-    rates: np.ndarray
-    metric: str
-    higher: bool
-    evaluate_every: int | None = None
-    keep_best: bool = False
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was measured at a point of the training.
-
-    epoch: passes behind it (a fraction between two epochs); step: steps behind it. losses, norms, rates: of the steps
-    since the last evaluation. metrics: split -> metric -> value; of `train`, over the batches since the last
-    evaluation, as they were seen. Every loss, of a batch as of a split, has the penalties of the layers in it.
-    train_seconds: of these steps, without evaluation, recording and tracing.
-    """
-
-    epoch: float
-    step: int
-    losses: np.ndarray
-    norms: np.ndarray
-    rates: np.ndarray
-    metrics: Mapping[str, Mapping[str, float]]
-    train_seconds: float
-    evaluate_seconds: float
-
-
-@dataclass
-class Outcome:
-    """How the training ended. status: done, diverged or interrupted. best: index of the best evaluation.
-
-    diverged_at: the step whose loss or weights were not finite; last_finite: the last finite loss before it.
-    state: after the last step, as results are of it; trained: as the next step needs it (the checkpoint), which differs
-    where the optimizer averages weights. kept: weights and buffers at the best evaluation, where they were asked for.
-    """
-
-    status: str
-    state: State
-    trained: State
-    initial: Mapping[str, Mapping[str, float]]
-    evaluations: list[Evaluation] = field(default_factory=list)
-    final: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    final_best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    best: int | None = None
-    kept: State | None = None
-    diverged_at: int | None = None
-    last_finite: float | None = None
-    seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
-    stopped_by: BaseException | None = None
-
-    @property
-    def reported(self) -> tuple[Mapping[str, Mapping[str, float]], State]:
-        """Metrics by split, and the weights they are of: what the run is judged by and keeps. The best where they were
-        asked for, else the last."""
-        return (self.final, self.state) if self.kept is None else (self.final_best, self.kept)
 
 
 class Recorder(Protocol):
@@ -100,6 +34,15 @@ class Recorder(Protocol):
     def evaluated(self, evaluation: Evaluation) -> None: ...
 
 
+class Observer(Protocol):
+    """Who looks at more than what is recorded."""
+
+    def began(self, state: State, initial: Mapping[str, Mapping[str, float]]) -> None: ...
+
+    def evaluated(self, outcome: Outcome, stretch: "Stretch", raw: torch.Tensor | None) -> None:
+        """After an evaluation, which is the outcome's last; raw: outputs on validation, None where there is none."""
+
+
 def train(
     program: Program,
     examination: Examination,
@@ -107,6 +50,7 @@ def train(
     recorder: Recorder,
     state: State,
     stopping: Stopping | None = None,
+    observer: Observer | None = None,
 ) -> Outcome:
     """Trains the state in place to the end of the plan, from where it stands, or until it is asked to stop.
 
@@ -121,12 +65,20 @@ def train(
     outcome = Outcome("done", state, state, {split: values for split, values in initial.items() if values})
     outcome.seconds["evaluate"] += time.perf_counter() - began_at
     recorder.began(outcome.initial)
+    if observer is not None:
+        began_at = time.perf_counter()
+        observer.began(state, outcome.initial)
+        outcome.seconds["evaluate"] += time.perf_counter() - began_at
     feed = examination.feeds["train"]
     per_epoch = -(-len(feed) // plan.batch_size)
     _prepare(program, state, feed, plan, per_epoch)
     try:
         for stretch in stretches(program, feed, plan, recorder, state, stopping or Stopping()):
-            _evaluate(stretch, examination, plan, recorder, outcome)
+            raw = _evaluate(stretch, examination, plan, recorder, outcome)
+            if observer is not None:
+                began_at = time.perf_counter()
+                observer.evaluated(outcome, stretch, raw)
+                outcome.seconds["evaluate"] += time.perf_counter() - began_at
             if outcome.status != "done":
                 break
     except KeyboardInterrupt as stop:
@@ -203,19 +155,20 @@ def stretches(
             stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
 
 
-def _evaluate(stretch: Stretch, examination: Examination, plan: Plan, recorder: Recorder, outcome: Outcome) -> None:
-    """Reads back what the stretch recorded, measures validation, and says whether the training goes on."""
+def _evaluate(
+    stretch: Stretch, examination: Examination, plan: Plan, recorder: Recorder, outcome: Outcome
+) -> torch.Tensor | None:
+    """Reads back what the stretch recorded and measures validation; the raw outputs there. The outcome's status says
+    whether the training goes on."""
     began_at = time.perf_counter()
     read = torch.stack([torch.stack(stretch.losses), torch.stack(stretch.norms)]).cpu().numpy()
     losses, norms = read.astype(np.float64)
-    last = stretch.first_step + len(losses)
-    if not finite(losses, norms, stretch.first_step, outcome):
-        metrics = {}
-    else:
+    last, metrics, raw = stretch.first_step + len(losses), {}, None
+    if finite(losses, norms, stretch.first_step, outcome):
         metrics = {"train": _seen(stretch, losses, examination)}
         outcome.state = examination.program.evaluated(outcome.trained)
-        if measured := examination.measure(outcome.state, "validation"):
-            metrics["validation"] = measured
+        measured, raw = examination.examined(outcome.state, "validation")
+        metrics |= {"validation": measured} if measured else {}
     spent = time.perf_counter() - began_at
     evaluation = Evaluation(
         stretch.epoch,
@@ -232,6 +185,7 @@ def _evaluate(stretch: Stretch, examination: Examination, plan: Plan, recorder: 
     outcome.evaluations.append(evaluation)
     remember_best(evaluation, plan, outcome)
     recorder.evaluated(evaluation)
+    return raw
 
 
 def _seen(stretch: Stretch, losses: np.ndarray, examination: Examination) -> dict[str, float]:
@@ -281,12 +235,20 @@ def _conclude(examination: Examination, plan: Plan, outcome: Outcome) -> None:
         return
     began_at = time.perf_counter()
     if outcome.status != "diverged":
-        outcome.final = _all_splits(examination, outcome.state)
+        outcome.final, outcome.outputs = _all_splits(examination, outcome.state)
     if outcome.kept is not None:
-        outcome.final_best = _all_splits(examination, outcome.kept)
+        outcome.final_best, outcome.outputs = _all_splits(examination, outcome.kept)
     outcome.seconds["evaluate"] += time.perf_counter() - began_at
 
 
-def _all_splits(examination: Examination, state: State) -> dict[str, dict[str, float]]:
-    measured = {split: examination.measure(state, split) for split in SPLITS}
-    return {split: values for split, values in measured.items() if values}
+def _all_splits(examination: Examination, state: State) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
+    """(metrics by split, raw outputs of what a judgement looks at)"""
+    found = {split: examination.examined(state, split) for split in SPLITS}
+    raw = {split: raw for split, (_, raw) in found.items() if raw is not None}
+    kept = {split: raw[split].cpu().numpy() for split in judged_splits(raw)}
+    return {split: values for split, (values, _) in found.items() if values}, kept
+
+
+def judged_splits(splits: Collection[str]) -> list[str]:
+    """Of the splits that are there: validation (train where there is none) and test."""
+    return [split for split in ("validation" if "validation" in splits else "train", "test") if split in splits]

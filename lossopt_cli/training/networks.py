@@ -14,10 +14,11 @@ import keras
 
 from lossopt_cli.catalogue.models import model_named
 from lossopt_cli.catalogue.rows import ModelRow
-from lossopt_cli.data.problem import ArrayInputs, ImageInputs, TableInputs
+from lossopt_cli.data.problem import ArrayInputs, FeatureInputs, ImageInputs, TableInputs
 from lossopt_cli.errors import Fault, UsageError
+from lossopt_cli.training.transfer.backbone import Backbone
 
-Inputs = ImageInputs | TableInputs | ArrayInputs
+Inputs = ImageInputs | TableInputs | ArrayInputs | FeatureInputs
 Layout = Literal["channels_first", "channels_last"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -38,12 +39,12 @@ def build(
     row = model_named(name)
     values = {setting.name: setting.default for setting in row.settings} | dict(settings)
     _check_activation(row, values)
-    if row.inputs == "image":
+    if row.inputs == "image" and not isinstance(inputs, FeatureInputs):
         _check_image(row, values, inputs)
     layout = layout if isinstance(inputs, ImageInputs) else "channels_last"
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     x = keras.Input(core_shape(inputs, layout), dtype="float32", name="inputs")
-    y = _BUILDERS[row.name](_Parts(layout, policy, values), x)
+    y = _BUILDERS[row.name](_Parts(layout, policy, values, inputs), x)
     y = keras.layers.Dense(units, dtype=policy, name="head")(y)
     if precision == "bfloat16":
         y = keras.layers.Identity(dtype="float32", name="float32")(y)
@@ -70,6 +71,7 @@ class _Parts:
     layout: Layout
     policy: str
     settings: Mapping[str, Any]
+    inputs: Inputs
 
     def conv(self, x, filters: int, size: int, name: str, **options):
         """Convolution without activation; its bias is left out where batch normalisation follows."""
@@ -193,7 +195,20 @@ def _subsample(parts: _Parts, x, name: str):
     return layers.Concatenate(axis=axis, dtype=parts.policy, name=f"{name}_widen")([x, zeros])
 
 
+def _transfer(parts: _Parts, x):
+    """A frozen backbone and dense layers; on features, which a backbone has made before, the dense layers alone, with
+    the same initial weights."""
+    if isinstance(parts.inputs, FeatureInputs):
+        return parts.hidden(parts.flatten(x))
+    precision = "float32" if parts.policy == "float32" else "bfloat16"
+    backbone = Backbone.of(parts.settings, parts.inputs, precision).build()
+    if parts.layout == "channels_first":
+        x = keras.layers.Permute((2, 3, 1), dtype="float32", name="channels_last")(x)
+    return parts.hidden(parts.flatten(backbone(x, training=False)))
+
+
 _BUILDERS: Mapping[str, Callable] = {
+    "transfer": _transfer,
     "linear": _linear,
     "mlp": _mlp,
     "minicnn": _minicnn,
@@ -201,7 +216,7 @@ _BUILDERS: Mapping[str, Callable] = {
     "resnet20": _resnet20,
 }
 # How often a model halves its images; minicnn once for each of its filters.
-_HALVINGS = {"lenet": 2, "resnet20": 0}
+_HALVINGS = {"lenet": 2, "resnet20": 0, "transfer": 0}
 
 
 def _sides(x, layout: Layout) -> tuple[int, int]:

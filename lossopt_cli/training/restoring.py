@@ -19,12 +19,16 @@ from lossopt_cli.training import devices, whole
 from lossopt_cli.training.building import Network, UserParts, network, user_parts
 from lossopt_cli.training.examination import Examination
 from lossopt_cli.training.feeding import feed
-from lossopt_cli.training.keeping import MODEL, REPORTED, channels_last
+from lossopt_cli.training.keeping import MODEL, REPORTED, buffers_of_head, channels_last
 from lossopt_cli.training.layout import Layout
+from lossopt_cli.training.objectives import objective_of
 from lossopt_cli.training.program import predict
 from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import read_out
+from lossopt_cli.training.transfer.backbone import apart
+from lossopt_cli.training.transfer.features import featured_split, is_frozen
 from lossopt_cli.training.user_code import Running
+from lossopt_cli.training.user_parts import make_loss
 
 # What zipfile, h5py and Keras raise of a file that is damaged or of another model.
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile)
@@ -58,17 +62,21 @@ class Examined:
 
 @dataclass(frozen=True)
 class Restored:
-    """A trained model. files: of the user's code."""
+    """A trained model. files: of the user's code. backbone: the frozen part, where the network is the head alone."""
 
     config: Config
     network: Network
     predictor: Predictor
     device: torch.device
     files: frozenset[Path]
+    backbone: keras.Model | None = None
 
     def examine(self, problem: Problem, split: str, told: Callable[[int, int], None]) -> Examined:
         """Predictions and loss of one split. told: (examples done, of all), after every chunk."""
         objective, part = self.network.objective, problem.split(split)
+        if self.backbone is not None:
+            problem = featured_split(self.backbone, self.config, problem, split, self.device, told)
+            part = problem.split(split)
         with keras.device(self.device.type), Running(self.files, None, raises=RunError):
             eaten = feed(problem, part, objective, self.device, self.network.channels_first)
             chunks, done = [], 0
@@ -95,12 +103,26 @@ def restore(kept: KeptRun, problem: Problem, user: UserParts, device: str | None
     config = kept.config
     devices.set_up(config.train.threads)
     chosen = devices.device_named(device) if device else _usual_device(config)
-    net = network(config, problem, user)
+    frozen = is_frozen(config)
+    net = _around_backbone(kept, problem, user) if frozen else network(config, problem, user)
     layout = Layout.of([variable.shape for variable in net.model.trainable_variables])
     state = _weights(kept, problem, net, layout)
     on_device = State(state.weights.to(chosen), [buffer.to(chosen) for buffer in state.buffers], [])
     files = frozenset(path for obj in user.objects.values() for path in obj.files)
-    return Restored(config, net, Predictor(net.model, layout, on_device), chosen, files)
+    backbone, head = apart(net.model) if frozen else (None, net.model)
+    return Restored(config, net, Predictor(head, layout, on_device), chosen, files, backbone)
+
+
+def _around_backbone(kept: KeptRun, problem: Problem, user: UserParts) -> Network:
+    """The whole network of a run with a frozen backbone, whose weights model.keras has; without that file, those that
+    the config names."""
+    part, code = kept.config.model, user["loss"]
+    if (kept.folder / MODEL).is_file():
+        part = part.model_copy(update={"settings": {**part.settings, "weights": "none"}})
+    config = kept.config.model_copy(update={"model": part})
+    loss = make_loss(code, config.loss.settings) if code else None
+    objective = objective_of(config, problem, loss)
+    return Network(channels_last(config, problem, objective.units), objective, False, {})
 
 
 def _usual_device(config: Config) -> torch.device:
@@ -136,7 +158,7 @@ def _of_whole(path: Path, config: Config, problem: Problem, net: Network, layout
     weights = torch.zeros(1, layout.size)
     for view, variable in zip(layout.views(weights[0]), core.trainable_variables, strict=True):
         view.copy_(variable.value.detach())
-    buffers = [variable.value.detach().clone().cpu()[None] for variable in core.non_trainable_variables]
+    buffers = [variable.value.detach().clone().cpu()[None] for variable in buffers_of_head(core)]
     return State(weights, buffers, [])
 
 

@@ -10,9 +10,10 @@ from lossopt_cli.catalogue.optimizers import default_rate, optimizer_named
 from lossopt_cli.data.problem import SPLITS, Problem
 from lossopt_cli.runs import curve
 from lossopt_cli.training import devices
-from lossopt_cli.training.checks import lower_rate
+from lossopt_cli.training.doctor.rates import lower_rate
+from lossopt_cli.training.examination import Examination
 from lossopt_cli.training.judging import Guess, Judgement, losses_of
-from lossopt_cli.training.loop import Examination, Outcome, Plan
+from lossopt_cli.training.outcome import Outcome, Plan
 
 if TYPE_CHECKING:
     from lossopt_cli.training.running import Run

@@ -1,7 +1,7 @@
 """One trial from its config and problem to a finished folder. `lossopt train` is this with a screen around it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ import keras
 import torch
 
 from lossopt_cli.config.schema import Config
-from lossopt_cli.data.problem import SPLITS, Problem
+from lossopt_cli.data.problem import SPLITS, FeatureInputs, Problem
 from lossopt_cli.data.trial import Trial
 from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.training import devices, keeping, results
 from lossopt_cli.training.building import Build, UserParts, build, is_pure
+from lossopt_cli.training.diagnosis import doctor_of
+from lossopt_cli.training.doctor.finding import Finding
 from lossopt_cli.training.feeding import feed
 from lossopt_cli.training.judging import Guess, guess_of, judge
 from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
@@ -25,6 +27,7 @@ from lossopt_cli.training.planning import plan_of
 from lossopt_cli.training.recording import FolderRecorder
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.transfer.features import featured, unheard
 from lossopt_cli.training.user_code import Running
 
 
@@ -39,12 +42,16 @@ class Screen(Protocol):
 
     def evaluated(self, evaluation: Evaluation) -> None: ...
 
+    def noticed(self, findings: Sequence[Finding]) -> None: ...
+
 
 @dataclass(frozen=True)
 class Run:
     """A trial ready to train: its parts are built and go together.
 
+    problem: as it was posed; `examination.problem` is what the network is fed, which may be features of its images.
     initial_outputs: raw outputs of the untrained network on a few rows, see `Examination.first_outputs`.
+    pass_seconds: what making the features took, or finding them.
     """
 
     trial: Trial
@@ -57,33 +64,36 @@ class Run:
     initial_outputs: list[list[float]]
     plain: bool
     build_seconds: float
+    pass_seconds: float = 0.0
 
     @property
     def steps(self) -> int:
         return -(-len(self.problem.train) // self.plan.batch_size) * self.plan.epochs
 
 
-def prepare(config: Config, problem: Problem, user: UserParts, tracing: bool = True) -> Run:
+def prepare(
+    config: Config, problem: Problem, user: UserParts, tracing: bool = True, announce: Callable[[str], None] = unheard
+) -> Run:
     """Builds what the config trains with; the run's trial has the settings that signatures of user code fill in.
 
-    UsageError where config and problem do not go together.
+    announce: told of images that go through a backbone first. UsageError where config and problem do not go together.
     """
-    began_at = time.perf_counter()
     devices.set_up(config.train.threads)
     device = devices.device_named(config.train.device)
-    built = build(config, problem, user)
+    passing_at = time.perf_counter()
+    fed = featured(config, problem, device, announce)
+    began_at = time.perf_counter()
+    built = build(config, fed, user)
     with keras.device(_keras_name(device)):
         program = built.program(device, tracing)
-        feeds = {
-            name: feed(problem, problem.split(name), built.objective, device, built.channels_first) for name in SPLITS
-        }
+        feeds = {name: feed(fed, fed.split(name), built.objective, device, built.channels_first) for name in SPLITS}
         first = next(feeds["train"].epoch(config.train.seed, 0, config.train.batch_size))
         with Running(_files(user), None):
             _try_loss(built, program, first)
             plain = not is_pure(program, *first)
         if plain:
             program = _plain_program(built, device)
-        examination = Examination(problem, built.objective, feeds, program, config.train.batch_size)
+        examination = Examination(fed, built.objective, feeds, program, config.train.batch_size)
         state = program.start()
         with Running(_files(user), None):
             outputs, measured = examination.first_outputs(state), examination.measured(state)
@@ -91,7 +101,10 @@ def prepare(config: Config, problem: Problem, user: UserParts, tracing: bool = T
     code = {obj.reference: obj.fingerprint for obj in user.objects.values()}
     trial = Trial.of(keeping.filled(config, built.settings), problem, code)
     spent = time.perf_counter() - began_at
-    return Run(trial, problem, built, plan, device, examination, state, outputs, plain, spent)
+    if isinstance(fed.inputs, FeatureInputs) and fed.inputs.note:
+        program.notes.append(fed.inputs.note)
+    passing = began_at - passing_at
+    return Run(trial, problem, built, plan, device, examination, state, outputs, plain, spent, passing)
 
 
 def _plain_program(built: Build, device: torch.device) -> PlainProgram:
@@ -163,7 +176,7 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
     started_at: when the command began, in seconds since 1970: what came before is start-up.
     """
     ready_at = time.perf_counter()
-    start_up = time.time() - started_at - run.build_seconds
+    start_up = time.time() - started_at - run.build_seconds - run.pass_seconds
     copies = keeping.keep_config(run, folder)
     recorder = FolderRecorder(folder, hyperparameters(run.trial.config), time.time())
     begun = results.opening(run, str(folder.path), environment, copies)
@@ -174,16 +187,17 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
             guess = guess_of(run.examination, run.state)
             screen.ready(run)
             recorders = _Recorders(recorder, screen, guess)
-            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state, stopping)
-            judging_at = time.perf_counter()
             config, rate = run.trial.config, run.built.learning_rate
-            judgement = judge(run.examination, run.plan, outcome, guess, config, rate)
+            doctor = doctor_of(run.examination, run.plan, guess, config, rate, screen.noticed)
+            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state, stopping, doctor)
+            judging_at = time.perf_counter()
+            judgement = judge(run.examination, run.plan, outcome, guess, config, rate, doctor.found)
         writing_at = time.perf_counter()
         warned = _keep(run, outcome, recorder, folder)
         result = begun | results.closing(run, outcome, guess, judgement)
         result["warnings"] += [{**vars(warning), "text": str(warning)} for warning in warned]
         written += time.perf_counter() - writing_at + recorder.epoch_seconds
-        total = start_up + run.build_seconds + time.perf_counter() - ready_at
+        total = start_up + run.pass_seconds + run.build_seconds + time.perf_counter() - ready_at
         judging = writing_at - judging_at
         result["seconds"] = _seconds(run, outcome, start_up, judging, written, total)
         folder.write_json("result.json", result)
@@ -203,6 +217,7 @@ def _seconds(
     """Where the time went; `other` is what no other entry has, so that they add up to `total`."""
     spent = {
         "start_up": start_up,
+        "features": run.pass_seconds,
         "build": run.build_seconds,
         "tracing": run.examination.program.tracing_seconds,
         "train": outcome.seconds["train"],

@@ -24,10 +24,14 @@ class StackExamination:
 
     def measure(self, state: State, split: str) -> list[dict[str, float]]:
         """Loss and metrics of every trial on the whole split; empty where the split is."""
+        return self.examined(state, split)[0]
+
+    def examined(self, state: State, split: str) -> tuple[list[dict[str, float]], torch.Tensor | None]:
+        """(what `measure` gives, the raw outputs [T, n, units] that it is of); None where the split is empty."""
         feed = self.alone.feeds[split]
         width = len(state.weights)
         if not len(feed):
-            return [{} for _ in range(width)]
+            return [{} for _ in range(width)], None
         raw = torch.cat([self.program.predict(state, inputs) for inputs in feed.all()], dim=1)
         with torch.no_grad():
             losses = torch.stack([self.alone.objective.loss(feed.targets, outputs) for outputs in raw]).tolist()
@@ -35,7 +39,7 @@ class StackExamination:
             losses = [loss + self.alone.penalty(state.take([row]), split) for row, loss in enumerate(losses)]
         targets = self.alone.problem.split(split).targets
         metrics = self.metrics(raw, np.broadcast_to(targets, (width, *targets.shape)))
-        return [{"loss": loss, **values} for loss, values in zip(losses, metrics, strict=True)]
+        return [{"loss": loss, **values} for loss, values in zip(losses, metrics, strict=True)], raw
 
     def metrics(self, raw: torch.Tensor, targets: np.ndarray) -> list[dict[str, float]]:
         """What `Examination` computes of the outputs [T, n, ...] and targets [T, n] of every trial."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from lossopt_cli.data.problem import SPLITS
-from lossopt_cli.training.loop import Evaluation, Outcome, Plan, Recorder, Stretch, finite, remember_best, stretches
+from lossopt_cli.training.loop import Recorder, Stretch, finite, judged_splits, remember_best, stretches
+from lossopt_cli.training.outcome import Evaluation, Outcome, Plan
 from lossopt_cli.training.stack_examination import StackExamination
 from lossopt_cli.training.stack_feeding import StackFeed
 from lossopt_cli.training.state import State
@@ -172,17 +173,23 @@ class StackTraining:
         if standing and standing[0][1].outcome.evaluations:
             measured = self._all_splits(finished)
             for row, member in standing:
-                member.outcome.final = measured[row]
+                member.outcome.final, member.outcome.outputs = measured[row]
         kept = [member.outcome for member in self.members if member.outcome.kept is not None]
         if kept:
             for outcome, values in zip(kept, self._all_splits(_side_by_side([o.kept for o in kept])), strict=True):
-                outcome.final_best = values
+                outcome.final_best, outcome.outputs = values
         self._spend("evaluate", time.perf_counter() - began_at)
 
-    def _all_splits(self, state: State) -> list[dict[str, dict[str, float]]]:
-        measured = {split: self.examination.measure(state, split) for split in SPLITS}
+    def _all_splits(self, state: State) -> list[tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]]:
+        """Of every trial: (metrics by split, raw outputs of what a judgement looks at)"""
+        found = {split: self.examination.examined(state, split) for split in SPLITS}
+        raw = {split: raw for split, (_, raw) in found.items() if raw is not None}
+        kept = {split: raw[split].cpu().numpy() for split in judged_splits(raw)}
         return [
-            {split: values[row] for split, values in measured.items() if values[row]}
+            (
+                {split: values[row] for split, (values, _) in found.items() if values[row]},
+                {split: values[row] for split, values in kept.items()},
+            )
             for row in range(len(state.weights))
         ]
 

@@ -1,7 +1,7 @@
 """Many trials of one setting for the price of a few: prepared together, trained as stacks, each with an outcome."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -23,15 +23,18 @@ from lossopt_cli.training.stack_program import StackProgram
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.tracing import Untraceable
+from lossopt_cli.training.transfer.features import unheard
 
 
-def prepare_stack(configs: Sequence[Config], problem: Problem, user: UserParts) -> list[Run]:
+def prepare_stack(
+    configs: Sequence[Config], problem: Problem, user: UserParts, announce: Callable[[str], None] = unheard
+) -> list[Run]:
     """A run for each config, as `running.prepare` gives it, for little more than the price of one.
 
     Model, objective, rule and examination are those of the first; trial, plan, learning rate and initial state are its
     own. Configs that cannot be trained together are prepared one by one.
     """
-    first = running.prepare(configs[0], problem, user)
+    first = running.prepare(configs[0], problem, user, announce=announce)
     key = stack_key(configs[0])
     if key is None or first.plain or any(stack_key(config) != key for config in configs):
         return [first, *(running.prepare(config, problem, user) for config in configs[1:])]
@@ -55,6 +58,7 @@ def prepare_stack(configs: Sequence[Config], problem: Problem, user: UserParts) 
                 state=state.copy(),
                 initial_outputs=outputs,
                 build_seconds=time.perf_counter() - began_at,
+                pass_seconds=0.0,
             )
         )
     return runs
@@ -64,7 +68,7 @@ def _start(first: Run, config: Config) -> State:
     """The state before the first step of a trial that differs from the first one in its seed."""
     program = first.examination.program
     with running.at_work(first):
-        model = network(config, first.problem, first.built.user).model
+        model = network(config, first.examination.problem, first.built.user).model
         return replace(program, model=model).start()
 
 

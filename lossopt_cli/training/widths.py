@@ -5,6 +5,7 @@ answer down, and every trial of it takes that way.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from lossopt_cli import __version__
+from lossopt_cli.data.cache import cache_folder
 from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.folder import written_whole
 from lossopt_cli.training import devices
@@ -24,14 +26,17 @@ from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.running import Run, at_work
 from lossopt_cli.training.stack_feeding import StackFeed
 from lossopt_cli.training.stack_program import StackProgram
+from lossopt_cli.training.stacking import stack_program
 from lossopt_cli.training.tracing import Untraceable
 
 WIDTHS = {"cpu": (4, 16, 64, 256)}
 WIDTHS_ELSEWHERE = (16, 64, 256, 1024)
 # A stack must save so much of a trial's time to be taken, and a wider one so much more.
 WORTH_IT, WORTH_MORE = 0.9, 0.93
-# A width is timed for so long, or for so many steps, and not at all when a step of it would take longer than this.
-TIMED_SECONDS, TIMED_STEPS, LONGEST_STEP_SECONDS = 0.05, 20, 0.25
+# In a turn a width is timed for so long, or for so many steps, and not at all when a step of it would take longer than
+# this. No turn begins when so much has been spent.
+TIMED_SECONDS, TIMED_STEPS, LONGEST_STEP_SECONDS = 0.02, 10, 0.25
+TURNS, TURNS_SECONDS = 3, 1.0
 # Of the memory that is free, for one stack: other processes train beside it.
 SHARE_OF_MEMORY = 0.2
 
@@ -73,46 +78,66 @@ def chosen(microseconds: Mapping[int, float]) -> int:
 
 
 def measured(run: Run) -> dict[int, float]:
-    """Microseconds of a trial-step, by width; 1 is the trial alone. Widths that memory does not hold are left out."""
-    program, plan = run.examination.program, run.plan
-    feed = run.examination.feeds["train"]
-    widths = WIDTHS.get(run.device.type, WIDTHS_ELSEWHERE)
-    batches = [batch for batch, _ in zip(feed.epoch(plan.seed, 0, plan.batch_size), range(2), strict=False)]
+    """Microseconds of a trial-step, by width; 1 is the trial alone. Widths that memory does not hold are left out.
+
+    The widths take turns, and each counts with the fastest of its turns, so that what else the machine does meanwhile
+    is not taken for the price of a width."""
+    began_at = time.perf_counter()
     with at_work(run):
-        state = run.state.copy()
-        program.prepare(state, batches, 1_000_000)
-        with program.session(state) as session:
-            found = {1: _timed(lambda: session.step(*batches[0], 0.0), run.device)}
-        stack = StackProgram(program)
-        for width in widths:
-            if width * found[1] > 1e6 * LONGEST_STEP_SECONDS or width * _bytes(stack, run) > _room(run.device):
+        found = _first_turns(run)
+        for _ in range(TURNS - 1):
+            if time.perf_counter() - began_at > TURNS_SECONDS:
                 break
-            try:
-                found[width] = _timed_stack(stack, run, StackFeed(feed, [plan.seed] * width)) / width
-            except (Untraceable, RuntimeError, MemoryError) as reason:
-                if not isinstance(reason, Untraceable) and not devices.is_out_of_memory(reason):
-                    raise
-                break
+            for width in found:
+                found[width] = min(found[width], _turn(run, width))
     return found
 
 
-def _timed_stack(stack: StackProgram, run: Run, feed: StackFeed) -> float:
-    width, plan = len(feed.seeds), run.plan
-    batch = next(feed.epoch(plan.seed, 0, plan.batch_size))
-    with stack.session(run.state.take([0] * width)) as session:
-        return _timed(lambda: session.step(*batch, [0.0] * width), run.device)
+def _first_turns(run: Run) -> dict[int, float]:
+    """As `measured`, of one turn each, after which it is known which widths there are."""
+    program, plan = run.examination.program, run.plan
+    epoch = run.examination.feeds["train"].epoch(plan.seed, 0, plan.batch_size)
+    program.prepare(run.state.copy(), list(itertools.islice(epoch, 2)), 1_000_000)
+    found = {1: _turn(run, 1)}
+    for width in WIDTHS.get(run.device.type, WIDTHS_ELSEWHERE):
+        room = width * _bytes(stack_program(program), run) <= _room(run.device)
+        if width * found[1] > 1e6 * LONGEST_STEP_SECONDS or not room:
+            break
+        try:
+            found[width] = _turn(run, width)
+        except (Untraceable, RuntimeError, MemoryError) as reason:
+            if not isinstance(reason, Untraceable) and not devices.is_out_of_memory(reason):
+                raise
+            break
+    return found
 
 
-def _timed(step: Callable[[], object], device: torch.device) -> float:
-    """Microseconds of the fastest of a few calls, after one that is not counted."""
+def _turn(run: Run, width: int) -> float:
+    """Microseconds of a trial-step at this width, timed for a moment."""
+    program, plan, feed = run.examination.program, run.plan, run.examination.feeds["train"]
+    if width == 1:
+        batch = next(feed.epoch(plan.seed, 0, plan.batch_size))
+        with program.session(run.state.copy()) as session:
+            return _timed(lambda: session.step(*batch, 0.0), run)
+    batch = next(StackFeed(feed, [plan.seed] * width).epoch(plan.seed, 0, plan.batch_size))
+    with stack_program(program).session(run.state.take([0] * width)) as session:
+        return _timed(lambda: session.step(*batch, [0.0] * width), run) / width
+
+
+def _timed(step: Callable[[], object], run: Run) -> float:
+    """Microseconds of the fastest of a few calls, after one that is not counted.
+
+    Of one thread of the CPU its own time counts, which waits for no other process."""
+    alone = run.device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.thread_time if alone else time.perf_counter
     step()
     began_at, spent = time.perf_counter(), []
     while len(spent) < 2 or (time.perf_counter() - began_at < TIMED_SECONDS and len(spent) < TIMED_STEPS):
-        devices.wait(device)
-        called_at = time.perf_counter()
+        devices.wait(run.device)
+        called_at = clock()
         step()
-        devices.wait(device)
-        spent.append(time.perf_counter() - called_at)
+        devices.wait(run.device)
+        spent.append(clock() - called_at)
     return 1e6 * min(spent)
 
 
@@ -133,12 +158,12 @@ def _room(device: torch.device) -> float:
 
 def _kind(run: Run) -> str:
     """What the time of a step depends on, as one line."""
-    config = run.trial.config
-    optimizer = {k: v for k, v in config.optimizer.model_dump().items() if k != "learning_rate"}
+    config, user = run.trial.config, run.built.user
+    loss, optimizer = config.loss.model_dump(), config.optimizer.model_dump()
     kind = {
         "setting": run.trial.setting,
-        "loss": config.loss.model_dump(),
-        "optimizer": optimizer,
+        "loss": loss | ({} if user["loss"] is None else {"name": user["loss"].fingerprint}),
+        "optimizer": {key: value for key, value in optimizer.items() if key != "learning_rate"},
         "inputs": list(run.problem.train.inputs.shape[1:]),
         "device": devices.in_words(run.device, config.train.threads),
         "machine": [platform.machine(), platform.node(), os.cpu_count()],
@@ -148,9 +173,7 @@ def _kind(run: Run) -> str:
 
 
 def _cache() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("lossopt", appauthor=False)) / "widths.json"
+    return cache_folder() / "widths.json"
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:

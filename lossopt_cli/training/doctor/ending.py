@@ -1,10 +1,13 @@
-"""Six checks of a run: each says in one sentence what is seen, why, and what to change; silent on healthy runs."""
+"""What the end of a run shows: whether it learned anything, and what stands against it."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from lossopt_cli.training.doctor.finding import Finding, meaning_of
+from lossopt_cli.training.doctor.rates import higher_rate, lower_rate, spoken
 
 FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
 FAR_RATE = 10.0  # times the optimizer's default
@@ -13,21 +16,6 @@ FEWEST = 5  # steps to a mean, for the last batch of an epoch may be a handful o
 # Validation behind training, beyond three standard errors: of accuracy and its like; else of what training gained
 # over guessing.
 BY_HEART, BY_HEART_SHARE = 0.15, 0.5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """name: one of start_loss, metric_undefined, no_better_than_guessing, loss_rose, one_class, overfitting.
-    learning_rate: one to try, None where the remedy is another."""
-
-    name: str
-    seen: str
-    why: str
-    remedy: str
-    learning_rate: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.seen} {self.why} {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,7 @@ class Evidence:
     two standard errors, standard_error where it is known. predicted: the share of the most predicted class on `split`,
     None for numbers.
     default_rate: of the optimizer, None for one that is not in the catalogue. own_loss: whether the loss is the user's,
-    of which it is not known what it asks for.
+    of which it is not known what it asks for. cause: what was seen on the first batch and lets nothing be learned.
     """
 
     metric: str
@@ -60,6 +48,7 @@ class Evidence:
     predicted: float | None = None
     standard_error: float | None = None
     own_loss: bool = False
+    cause: Finding | None = None
     best_epoch: float | None = None
 
     @property
@@ -90,21 +79,26 @@ def findings(evidence: Evidence) -> list[Finding]:
     return [finding for check in checks if (finding := check(evidence)) is not None]
 
 
-def start_loss(initial: float, fair: float | None) -> Finding | None:
+def start_loss(initial: float, fair: float | None, in_training: float | None = None) -> Finding | None:
     """The loss at step 0 is far above what a fair start costs. Silent for losses that can be negative: their zero
-    means nothing, and neither does a ratio."""
-    if fair is None or fair <= 0.0 or initial <= FAR_START * fair + 0.1:
+    means nothing, and neither does a ratio.
+
+    in_training: of the first batch as the first step sees it. Before that step batch normalisation has no statistics
+    to evaluate by, and what a deep network then gives (`initial`) is far off though it starts fairly."""
+    start = initial if in_training is None or not in_training < initial else in_training
+    if fair is None or fair <= 0.0 or start <= FAR_START * fair + 0.1:
         return None
     return Finding(
         "start_loss",
-        f"The loss starts at {initial:.4g}, where knowing nothing costs {fair:.4g}.",
+        f"The loss starts at {start:.4g}, where knowing nothing costs {fair:.4g}.",
         "The inputs or the targets are badly scaled, or the last layer's outputs are too large at the start.",
         "Scale them (images to 0..1, columns and targets standardised), or make the last layer start smaller.",
     )
 
 
 def _start(evidence: Evidence) -> Finding | None:
-    return start_loss(evidence.initial_loss, evidence.fair_start)
+    first = float(evidence.losses[0]) if len(evidence.losses) else None
+    return start_loss(evidence.initial_loss, evidence.fair_start, first)
 
 
 def _undefined(evidence: Evidence) -> Finding | None:
@@ -127,11 +121,14 @@ def _not_learned(evidence: Evidence) -> Finding | None:
     seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}{evidence.at}: "
     seen += f"no better than guessing ({guess:.3g})."
     start, end = evidence.initial_loss, evidence.settled
+    if evidence.cause is not None:
+        why = f"The cause was seen on the first batch: {meaning_of(evidence.cause)}."
+        return Finding("no_better_than_guessing", seen, why, "Mend that first.")
     rate, fall = None, f"fell from {start:.3g} to {end:.3g}"
     if evidence.peak > start + ROSE * evidence.scale:
         rate = lower_rate(evidence.rate, evidence.default_rate)
         why = f"The loss rose from {start:.3g} to {evidence.peak:.3g}: the learning rate is too high."
-        return Finding("no_better_than_guessing", seen, why, f"Try {_spoken(rate, 'a lower rate')}.", rate)
+        return Finding("no_better_than_guessing", seen, why, f"Try {spoken(rate, 'a lower rate')}.", rate)
     if _far_rate(evidence):
         rate = evidence.default_rate
         why = f"The learning rate {evidence.rate:g} is {evidence.rate / rate:.3g} times the optimizer's default."
@@ -140,7 +137,7 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         rate = higher_rate(evidence.rate, evidence.default_rate)
         why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
         why += "or the inputs do not tell the targets."
-        remedy = f"Try {_spoken(rate, 'a higher rate')}; if that changes nothing, look at the data."
+        remedy = f"Try {spoken(rate, 'a higher rate')}; if that changes nothing, look at the data."
     elif _ahead(evidence, evidence.judged) > max(0.0, 0.5 * _ahead(evidence, evidence.train)):
         why = f"It is ahead, but by less than two standard errors of {evidence.examples} examples, as chance may be."
         remedy = f"Try more epochs, or give {evidence.split} more examples."
@@ -179,7 +176,7 @@ def _rose(evidence: Evidence) -> Finding | None:
         "loss_rose",
         f"The training loss ends at {evidence.settled:.4g}, above its start of {evidence.initial_loss:.4g}.",
         "Steps overshoot: the learning rate is too high.",
-        f"Try {_spoken(rate, 'a lower rate')}.",
+        f"Try {spoken(rate, 'a lower rate')}.",
         rate,
     )
 
@@ -220,27 +217,3 @@ def _ahead(evidence: Evidence, metrics: Mapping[str, float]) -> float:
     """By how much a metric is better than guessing."""
     ahead = metrics.get(evidence.metric, math.nan) - evidence.guessing[evidence.metric]
     return ahead if evidence.higher else -ahead
-
-
-def lower_rate(rate: float | None, default: float | None) -> float | None:
-    """A rate to try after one that was too high: the optimizer's default where that is far lower, else a tenth; None
-    where the optimizer keeps its own rate."""
-    if rate is None or not rate > 0.0:
-        return None
-    return default if default is not None and default < rate / 3.0 else tidy(rate / 10.0)
-
-
-def higher_rate(rate: float | None, default: float | None) -> float | None:
-    """A rate to try after one that was too low: the optimizer's default where that is far higher, else ten times."""
-    if rate is None or not rate > 0.0:
-        return None
-    return default if default is not None and default > rate * 3.0 else tidy(rate * 10.0)
-
-
-def _spoken(rate: float | None, otherwise: str) -> str:
-    return otherwise if rate is None else f"--lr {rate:g}"
-
-
-def tidy(value: float) -> float:
-    """To one digit: 0.0316 -> 0.03."""
-    return float(f"{value:.0e}")

@@ -1,0 +1,182 @@
+"""The backbone of a transfer model: a network of keras.applications that is not trained, as a Keras model."""
+
+import contextlib
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import keras
+import torch
+from keras.src.backend.common import global_state
+
+from lossopt_cli.catalogue.backbones import BackboneRow, Pixels, backbone_named, is_file
+from lossopt_cli.data.problem import ImageInputs
+from lossopt_cli.errors import Fault, RunError, UsageError
+from lossopt_cli.runs.fingerprint import file_hash
+from lossopt_cli.training.randomness import seeded
+
+# Of ImageNet, red, green, blue, for images from 0 to 1.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Of the images that the weights of ResNet and VGG were made with: blue, green, red from 0 to 255.
+BGR_MEAN = (103.939, 116.779, 123.68)
+POOLING = {
+    "average": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}
+BACKBONE = "backbone"  # the layer of a transfer model
+NAMES = "object_name_uids"  # of the global state of Keras: how often each name was given
+# What Keras and h5py raise of a file that is damaged or of another network.
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, IndexError, TypeError, AttributeError, UserWarning)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Images in [0, 1], [N, height, width, channels], to features [N, ...]. weights: imagenet, none (random, always the
+    same) or a file of Keras. scale: `auto` gives the network the pixels that it was trained on, `unit` those in [0, 1].
+    """
+
+    row: BackboneRow
+    weights: str
+    scale: str
+    pooling: str
+    shape: tuple[int, int, int]
+    precision: str = "float32"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], images: ImageInputs, precision: str) -> "Backbone":
+        """By the settings of `transfer`. UsageError where such images cannot be its inputs."""
+        row = backbone_named(settings["backbone"], "model.backbone")
+        made = cls(row, settings["weights"], settings["scale"], settings["pooling"], images.shape, precision)
+        height, width, channels = images.shape
+        if min(height, width) < row.least:
+            what = f"images of {height}x{width} are too small for {row.name}"
+            remedy = f"data.image_size={row.size} enlarges images of a folder; else another backbone"
+            raise UsageError(Fault(what, "model.backbone", f"at least {row.least}x{row.least} pixels", remedy))
+        if channels not in (1, 3):
+            what = f"{row.name} cannot read images of {channels} channels"
+            raise UsageError(Fault(what, "model.backbone", "grey or red, green, blue"))
+        return made
+
+    def build(self) -> keras.Model:
+        """The network with its preprocessing and pooling, not trainable. RunError where its weights cannot be had,
+        UsageError where their file is of another network."""
+        height, width, channels = self.shape
+        with _as_built_alone(self.precision), seeded("backbone"), keras.device("cpu"):
+            inputs = keras.Input(self.shape, dtype="float32", name="images")
+            colours = inputs
+            if channels == 1:
+                colours = keras.layers.Concatenate(dtype="float32", name="grey_as_colours")([inputs] * 3)
+            pixels = colours if self.scale == "unit" else _preprocessed(self.row.pixels, colours)
+            network = self._application((height, width, 3))
+            pooling = POOLING[self.pooling](data_format="channels_last", name="pooling")
+            model = keras.Model(inputs, pooling(network(pixels, training=False)), name=BACKBONE)
+        model.trainable = False
+        return model
+
+    def identity(self) -> dict[str, Any]:
+        """What its numbers are a function of, beside the images. UsageError where the file of weights is not there."""
+        known = {"name": self.row.name, "scale": self.scale, "pooling": self.pooling, "shape": list(self.shape)}
+        versions = [keras.__version__, torch.__version__] if self.weights == "none" else None
+        weights = file_hash(Path(self.weights)) if is_file(self.weights) else self.weights
+        return known | {"weights": weights, "versions": versions, "precision": self.precision}
+
+    @property
+    def in_words(self) -> str:
+        """`MobileNetV2 (2.3 million weights, ImageNet's) at 224x224`."""
+        whose = {"imagenet": "ImageNet's", "none": "random"}.get(self.weights) or f"of {Path(self.weights).name}"
+        height, width, _ = self.shape
+        return f"{self.row.name} ({self.row.millions:g} million weights, {whose}) at {height}x{width}"
+
+    def _application(self, shape: tuple[int, int, int]) -> keras.Model:
+        make = getattr(keras.applications, self.row.name)
+        given = "imagenet" if self.weights == "imagenet" else None
+        with contextlib.redirect_stdout(sys.stderr), _Download(self.row.name), warnings.catch_warnings():
+            # MobileNets have their weights for a few sizes, and say so where they take those of another
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+            network = make(include_top=False, weights=given, input_shape=shape)
+        if is_file(self.weights):
+            _load(network, self.weights, self.row.name)
+        return network
+
+
+def apart(core: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The backbone of a transfer model, and what stands behind it as a model of features; they share its variables."""
+    place = next(place for place, layer in enumerate(core.layers) if layer.name == BACKBONE)
+    backbone = core.layers[place]
+    inputs = outputs = keras.Input(backbone.output_shape[1:], dtype="float32", name="features")
+    for layer in core.layers[place + 1 :]:
+        outputs = layer(outputs)
+    return backbone, keras.Model(inputs, outputs, name="head")
+
+
+def _preprocessed(pixels: Pixels, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Images in [0, 1] as the network was trained on them."""
+    layers = keras.layers
+    if pixels == "-1 to 1":
+        return layers.Rescaling(2.0, -1.0, dtype="float32", name="from_minus_1_to_1")(x)
+    if pixels == "0 to 255":
+        return layers.Rescaling(255.0, dtype="float32", name="from_0_to_255")(x)
+    if pixels == "standardised":
+        scale, offset = [1.0 / d for d in DEVIATION], [-m / d for m, d in zip(MEAN, DEVIATION, strict=True)]
+        return layers.Rescaling(scale, offset, dtype="float32", name="standardised_colours")(x)
+    turned = keras.ops.flip(x, axis=-1)
+    return layers.Rescaling(255.0, [-mean for mean in BGR_MEAN], dtype="float32", name="minus_means")(turned)
+
+
+@contextlib.contextmanager
+def _as_built_alone(precision: str) -> Iterator[None]:
+    """Within it layers are named as in a process that has built nothing else, and made in this precision and in Keras's
+    default layout: keras.applications asks for all three nowhere but globally."""
+    names = global_state.get_global_attribute(NAMES)
+    policy, layout = keras.config.dtype_policy(), keras.config.image_data_format()
+    global_state.set_global_attribute(NAMES, None)
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(NAMES, names)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(layout)
+
+
+class _Download:
+    """Around a download of weights by Keras: a RunError where it fails."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        # Keras raises a bare Exception where the server cannot be reached, and h5py an OSError of half a file.
+        if kind is not Exception and not (kind is not None and issubclass(kind, OSError)):
+            return
+        url = re.search(r"https?://\S+?\.h5", str(error))
+        place = f"{url[0]}, or another" if url else "another"
+        remedy = (
+            f"from a machine with network, copy {place} file of {self.name} without top, and say model.weights=PATH"
+        )
+        reason = (str(error).strip() or kind.__name__).splitlines()[0][:300]
+        fault = Fault(f"no ImageNet weights of {self.name}: {reason}", "model.weights", remedy=remedy)
+        raise RunError(fault) from error
+
+
+def _load(network: keras.Model, path: str, name: str) -> None:
+    """UsageError for a file of another network, or of none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # all that Keras says where only some of the weights fit
+            network.load_weights(path)
+    except UNREADABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        what = f"{Path(path).name} does not hold the weights of {name} without its top: {reason}"
+        expected = f"what keras.applications.{name}(include_top=False).save_weights wrote, .weights.h5 or .h5"
+        raise UsageError(Fault(what, "model.weights", expected)) from error

@@ -1,0 +1,102 @@
+"""Images through a frozen network once, as fast as the machine can, in the order of the images."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import torch
+
+from lossopt_cli.catalogue.backbones import BackboneRow
+from lossopt_cli.data.counted import Counted
+from lossopt_cli.data.rows import Rows
+from lossopt_cli.runs.environment import cores
+from lossopt_cli.training.transfer.fast import FastNetwork
+
+# Bytes of the images, as float32, that go through together: more leave the cache of a CPU, fewer leave a GPU idle.
+BATCH_BYTES = {"cpu": 4 << 20}
+BATCH_BYTES_ELSEWHERE = 128 << 20
+FEWEST = 4
+CHECKED = 2  # images on which the fast network is held against Keras's
+# Of the largest feature. Keras itself is up to 2e-4 from exact arithmetic in networks of fifty layers and more.
+AGREEMENT = {torch.float32: 1e-3, torch.bfloat16: 0.5}
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """run: images in [0, 1] to features. workers: threads that run it, of one torch thread each, so that no bit depends
+    on how many there are. note: what there is to say of the way."""
+
+    run: Network
+    device: torch.device
+    workers: int
+    note: str = ""
+
+    @classmethod
+    def of(cls, model: keras.Model, device: torch.device, precision: str, sample: torch.Tensor) -> "Extraction":
+        """The fast form of the network, or the network itself where that does not give the same numbers.
+
+        sample: a few images in [0, 1], [n, height, width, channels]."""
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        fast, sample = FastNetwork(model, device, dtype), sample[:CHECKED].to(device)
+        workers = cores() if device.type == "cpu" else 1
+        with keras.device(device.type), torch.inference_mode():
+            wanted, got = model(sample, training=False).float(), fast(sample)
+        largest = float(wanted.abs().max())
+        if float((got - wanted).abs().max()) <= AGREEMENT[dtype] * largest:
+            return cls(fast, device, workers)
+        note = "the backbone runs as Keras has it, several times slower: its fast form gives other numbers"
+        return cls(lambda images: model(images, training=False).float(), device, workers, note)
+
+    def features(
+        self, pieces: Sequence[np.ndarray | Rows], scale: float, told: Callable[[int, int], None]
+    ) -> Iterator[np.ndarray]:
+        """float32 chunks of the features of all images of all pieces, in order. told: (images done, of all)."""
+        count = sum(map(len, pieces))
+        done, waiting = 0, deque[Future[np.ndarray]]()
+        batches = self._batches(pieces)
+        with ThreadPoolExecutor(self.workers) as threads:
+            for batch in batches:
+                waiting.append(threads.submit(self._one, batch, scale))
+                if len(waiting) <= self.workers:
+                    continue
+                chunk = waiting.popleft().result()
+                done += len(chunk)
+                told(done, count)
+                yield chunk
+            for future in waiting:
+                done += len(chunk := future.result())
+                told(done, count)
+                yield chunk
+
+    def _one(self, raw: np.ndarray, scale: float) -> np.ndarray:
+        if self.device.type == "cpu":
+            torch.set_num_threads(1)
+        with keras.device(self.device.type), torch.inference_mode():
+            images = torch.from_numpy(raw).to(self.device).to(torch.float32).mul_(scale)
+            return self.run(images).cpu().numpy()
+
+    def _batches(self, pieces: Sequence[np.ndarray | Rows]) -> Iterator[np.ndarray]:
+        allowed = BATCH_BYTES.get(self.device.type, BATCH_BYTES_ELSEWHERE)
+        for piece in pieces:
+            size = max(FEWEST, allowed // (4 * int(np.prod(piece.shape[1:]))))
+            for first in range(0, len(piece), size):
+                yield np.array(piece[first : first + size])
+
+
+def telling(row: BackboneRow, announce: Callable[[str], None]) -> Callable[[int, int], None]:
+    """(images done, of all) as something to announce: the last time when all is done. Time counts from now."""
+    began_at = time.perf_counter()
+
+    def told(done: int, count: int) -> None:
+        rate = done / max(time.perf_counter() - began_at, 1e-9)
+        announce(Counted(done, count, f"images through {row.name}, {rate:,.0f} a second"))
+        if done == count:
+            announce(f"{count:,} images in {count / rate:.1f} s, {rate:,.0f} a second")
+
+    return told
