@@ -85,7 +85,7 @@ def test_every_default_is_allowed_and_explained(row, setting):
 
 @pytest.mark.parametrize(("row", "setting"), SETTINGS, ids=named)
 def test_every_setting_refuses_a_value_of_another_kind(row, setting):
-    wrong = 1.5 if setting.kind in ("switch", "word", "words") else "seven"
+    wrong = 1.5 if setting.kind in ("switch", "word", "words", "file") else "seven"
     fault = value_fault(setting, wrong, "--set")
     assert fault.where == "--set"
     assert setting.name in fault.what

@@ -77,7 +77,7 @@ def value_fault(setting: Setting, value: Value, where: str | None = None) -> Fau
     if any(_same(value, c) for c in setting.choices) or (setting.kind == "file" and isinstance(value, str)):
         return None
     if setting.choices:
-        wanted = " or ".join(_spell(c) for c in setting.choices)
+        wanted = " or ".join([*(_spell(c) for c in setting.choices), *(["a file"] if setting.kind == "file" else [])])
     elif not _is_kind(value, setting.kind) or not all(_in_bounds(setting, x) for x in _numbers(value)):
         wanted = _wanted(setting)
     else:
