@@ -37,7 +37,7 @@ TWINS = str.maketrans(
     }
     | {"█": "#", "░": ".", "’": "'", "“": '"', "”": '"', "Σ": "sum", "∂": "d", "ε": "eps", "β": "beta"}
 )
-BAR_WIDTH = 24
+BAR_WIDTH, NARROWEST_BAR = 24, 6
 REDRAW_SECONDS, COUNT_SECONDS, PLAIN_SECONDS = 0.1, 2.0, 10.0
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -71,10 +71,10 @@ def sparkline(values: Sequence[float], width: int = 48) -> str:
     return "".join(map(sign, means))
 
 
-def bar(share: float) -> str:
-    """BAR_WIDTH signs, of which this share is filled."""
-    filled = round(BAR_WIDTH * share)
-    return "█" * filled + "░" * (BAR_WIDTH - filled)
+def bar(share: float, width: int = BAR_WIDTH) -> str:
+    """So many signs, of which this share is filled."""
+    filled = round(width * share)
+    return "█" * filled + "░" * (width - filled)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -109,11 +109,15 @@ class _Counting:
     done: int
     told_at: float
 
-    def line(self, text: Counted, now: float) -> str:
-        """A bar, how many of many, and the time that the rest takes at the pace so far."""
+    def line(self, text: Counted, now: float, width: int | None) -> str:
+        """A bar, how many of many, and the time that the rest takes at the pace so far; of at most `width` signs, of
+        which the bar gives way first."""
         pace = (text.done - self.done) / max(now - self.began_at, 1e-9)
         left = f"  {duration((text.count - text.done) / pace)} left" if pace > 0 else ""
-        return f"{bar(text.done / text.count)}  {text}{left}"
+        said = f"{text}{left}"
+        room = BAR_WIDTH if width is None else min(BAR_WIDTH, width - len(said) - 2)
+        drawn = f"{bar(text.done / text.count, room)}  " if room >= NARROWEST_BAR else ""
+        return f"{drawn}{said}"[:width]
 
 
 class Console:
@@ -165,12 +169,13 @@ class Console:
         self.result(render_rows(self.format, columns, rows))
 
     def note(self, text: str = "") -> None:
-        """What is going on, to stderr; not under --quiet. How far something is (`Counted`): after COUNT_SECONDS a live
-        line on a terminal, elsewhere a plain one in PLAIN_SECONDS; nothing for what is done at once."""
+        """What is going on, to stderr, folded on a terminal; not under --quiet. How far something is (`Counted`): after
+        COUNT_SECONDS a live line on a terminal, elsewhere a plain one in PLAIN_SECONDS; nothing for what is done at
+        once."""
         if isinstance(text, Counted):
             self._count(text)
         else:
-            self._tell(text, quietly=True)
+            self._tell(text, quietly=True, shown=self._filled(text, indent=""))
 
     def detail(self, text: str) -> None:
         """To stderr under --verbose; kept for the log in any case."""
@@ -214,18 +219,19 @@ class Console:
 
         return shutil.get_terminal_size((80, 24)).columns
 
-    def _filled(self, text: str, taken: int) -> str:
-        """On a terminal long lines folded, the first with so many signs before it; elsewhere a line stays a line, so
-        that grep finds it."""
+    def _filled(self, text: str, taken: int = 0, indent: str = "  ") -> str:
+        """On a terminal long lines folded between words, the first with so many signs before it; elsewhere a line stays
+        a line, so that grep finds it. A word that is longer than a line (a path, an address) stays whole."""
         import textwrap
 
         if not is_terminal(self.err):
             return text
-        lines = text.split("\n")
-        return "\n".join(
-            textwrap.fill(line, self.width - taken * (place == 0), subsequent_indent="  ", break_on_hyphens=False)
-            for place, line in enumerate(lines)
-        )
+        whole = {"break_on_hyphens": False, "break_long_words": False}
+        lines = []
+        for place, line in enumerate(text.split("\n")):
+            room, hang = self.width - taken * (place == 0), indent + " " * (len(line) - len(line.lstrip()))
+            lines.append(line if len(line) <= room else textwrap.fill(line, room, subsequent_indent=hang, **whole))
+        return "\n".join(lines)
 
     def _count(self, text: Counted) -> None:
         now = self.clock()
@@ -239,8 +245,7 @@ class Console:
         elif not self.quiet and now - seen.told_at >= wait:
             seen.told_at = now
             self._close_line()
-            line = seen.line(text, now)
-            write(self.err, line[: self.width - 1] if self.live else line + "\n")
+            write(self.err, seen.line(text, now, self.width - 1) if self.live else seen.line(text, now, None) + "\n")
             self._is_line_open = self.live
 
     def _close_line(self) -> None:
@@ -249,11 +254,12 @@ class Console:
             write(self.err, "\r\x1b[K")
             self._is_line_open = False
 
-    def _tell(self, text: str, *, quietly: bool = False) -> None:
+    def _tell(self, text: str, *, quietly: bool = False, shown: str | None = None) -> None:
+        """shown: what stands on the screen for the text, where that is not the text itself."""
         self._close_line()
         self.told.append(text)
         if not (quietly and self.quiet):
-            write(self.err, text + "\n")
+            write(self.err, (text if shown is None else shown) + "\n")
 
 
 _real_stdout: TextIO | None = None

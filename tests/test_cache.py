@@ -1,8 +1,10 @@
 """The cache on disk: whole or absent, under two processes and a kill, within its limit; and rows of arrays in it."""
 
+import io
 import json
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lossopt_cli.__main__ import run
 from lossopt_cli.data import cache
 from lossopt_cli.data.rows import Rows, mapped, taken, write_array
 from lossopt_cli.errors import UsageError
@@ -194,6 +197,17 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, monkeypatch):
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(6, 4)
 PLACES = np.array([4, 1, 5])
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["a"], ["--kind", "images"], ["a", "--kind", "images", "--older-than", "0.01min"]]
+)
+def test_where_nobody_can_be_asked_the_same_is_told_with_yes(words, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    keep("images", "a", unused_for=60.0)
+    assert run(["cache", "clear", *words]) == 2
+    assert f"  {shlex.join(['lossopt', 'cache', 'clear', *words, '--yes'])} does\n" in capsys.readouterr().err
+    assert len(cache.entries()) == 1
 
 
 @pytest.mark.parametrize(

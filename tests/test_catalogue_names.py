@@ -20,6 +20,7 @@ from lossopt_cli.catalogue.recipes import (
 )
 from lossopt_cli.catalogue.rows import Setting, defaults
 from lossopt_cli.catalogue.schedules import SCHEDULES
+from lossopt_cli.catalogue.spelling import spelled_as
 from lossopt_cli.errors import UsageError
 
 TABLES = {
@@ -210,6 +211,19 @@ def test_commas_split_recipes_and_not_lists():
         "mlp:hidden=[64,32]",
         "x:a='1,2'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "settings", "expected"),
+    [
+        ("optimizer", "sgd", {"learning_rate": 0.1, "momentum": 0.9}, "sgd:momentum=0.9"),
+        ("loss", "/a/mine.py:f", {"p": 2}, "mine.py:f:p=2"),
+        ("model", "transfer", {"weights": "/a/b/mine.h5", "scale": "unit"}, "transfer:weights=mine.h5:scale=unit"),
+        ("model", "transfer", {"weights": "imagenet", "pooling": "max"}, "transfer:pooling=max"),
+    ],
+)
+def test_parts_are_told_with_what_differs_and_files_by_their_last_name(part, name, settings, expected):
+    assert spelled_as(part, name, settings) == expected
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,24 @@ def test_long_warnings_and_errors_are_folded_on_a_terminal_only(monkeypatch, kin
     assert file.getvalue().count("\n") == 1
 
 
+def test_long_notes_are_folded_between_words_on_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/path/that/is/longer/than/a/line/of/the/terminal"
+    text = f"  data digits was chosen because cross_entropy is a loss of classes\n{path}\nshort"
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        console = console_on(stream)
+        console.note(text)
+        assert console.told == [text]
+    assert terminal.getvalue().splitlines() == [
+        "  data digits was chosen because",
+        "  cross_entropy is a loss of classes",
+        path,
+        "short",
+    ]
+    assert file.getvalue() == text + "\n"
+
+
 def counts_of(stream, tick: float, **settings) -> str:
     """What is seen of 20 images decoded one by one, and of a note in between."""
     console = console_on(stream, clock=Clock(tick), **settings)
@@ -286,6 +304,13 @@ def test_on_a_terminal_a_count_is_one_live_line_that_leaves_no_trace():
     assert text.startswith("████" + "░" * 20 + "  3 of 20 images  17 s left\r\x1b[K")
     assert "  10 of 20 images  10 s left\r\x1b[Kby the way\n" in text
     assert text.endswith("\r\x1b[K")
+
+
+def test_in_a_narrow_terminal_the_bar_of_a_count_gives_way(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "41")
+    assert counts_of(Terminal(), 1.0).startswith("█" * 2 + "░" * 11 + "  3 of 20 images  17 s left\r")
+    monkeypatch.setenv("COLUMNS", "30")
+    assert counts_of(Terminal(), 1.0).startswith("3 of 20 images  17 s left\r")
 
 
 def test_elsewhere_a_count_is_a_plain_line_now_and_then():

@@ -233,6 +233,16 @@ def test_a_sweep_that_is_not_done_is_told(compare, tmp_path, rates, chosen, told
     assert compare("swept")[2].splitlines() == ([told] if told else [])
 
 
+def test_trials_that_failed_go_on_only_where_they_are_told_to(compare, tmp_path):
+    make(tmp_path / "swept", seeds=4, rates=(0.01,))
+    (tmp_path / "swept" / "sweep.yaml").write_text(SWEPT.format(rates="[0.01, 0.1]", chosen="0.01"))
+    failing = next((tmp_path / "swept").glob("*/result.json"))
+    result = json.loads(failing.read_text()) | {"status": "failed", "reason": "mine.py:3: no"}
+    failing.write_text(json.dumps(result))
+    told = compare("swept")[2].splitlines()[0]
+    assert told == "7 of 16 trials, 1 failed; lossopt sweep swept --retry-failed goes on"
+
+
 def test_a_baseline_by_name_and_by_folder(compare, clear, tmp_path):
     out = compare(clear, "--baseline", "sgd")[1]
     assert "against the baseline, sgd: adam is better." in out

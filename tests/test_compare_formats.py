@@ -243,10 +243,20 @@ def test_what_was_left_out_is_counted_and_named():
 
 
 def test_many_that_were_left_out_are_not_all_named():
-    found = [LeftOut(Path(f"logs/{place}"), "unreadable", "no config.yaml") for place in range(20)]
+    found = [LeftOut(Path(f"logs/{place}"), "unreadable", f"result.json line {place}") for place in range(20)]
     lines = left_out_lines(found)
     assert len(lines) == 7
     assert lines[-1] == "  and 15 others"
+
+
+def test_a_reason_that_many_have_is_told_once():
+    found = [LeftOut(Path(f"logs/{place}"), "failed", "mine.py:3: ValueError: no") for place in range(20)]
+    found += [LeftOut(Path("logs/x"), "unreadable", "no config.yaml")]
+    assert left_out_lines(found) == [
+        "left out: 20 failed, 1 unreadable",
+        "  logs/0 and 19 others: failed, mine.py:3: ValueError: no",
+        "  logs/x: unreadable, no config.yaml",
+    ]
 
 
 @pytest.mark.parametrize("expression", ["worse", "accuracy < 0.9 or worse", " worse ", "worse and accuracy > 0.9"])

@@ -539,3 +539,31 @@ def test_every_sentence_ends_and_no_blank_is_left(made):
         assert " ." not in sentence.text
         assert "None" not in sentence.text
         assert Path not in map(type, sentence.recipes)
+
+
+@pytest.mark.parametrize(
+    ("edges", "where"),
+    [
+        (["highest", "highest"], "they are best at the highest rate tried."),
+        (["stability", "stability"], "they are best next to the stability limit (the next rate fails)."),
+        (["lowest", "stability"], "at the lowest rate tried or next to the stability limit (the next rate fails)."),
+    ],
+)
+def test_where_recipes_end_that_are_not_tuned_and_end_at_different_rates(edges, where):
+    untuned = [
+        recipe(name, rate, 0.5, "not_tuned", (0.4, 0.3, 0.5), edge=edge)
+        for name, rate, edge in zip(("sgd", "lion"), (0.1, 0.01), edges, strict=True)
+    ]
+    made = comparison(recipe("adam", 0.01, 0.97, "tied"), recipe("momentum", 0.01, 0.96, "tied", TIED), *untuned)
+    assert said(made, "not_tuned").endswith(where)
+
+
+def test_those_that_need_tuning_are_told_apart_where_they_are_few():
+    made = comparison(
+        recipe("adam", 0.01, 0.98, "tied", at_default=0.97),
+        *(recipe(name, 0.01, 0.97, "tied", TIED, at_default=0.96) for name in ("nadam", "lion")),
+        recipe("momentum", 0.1, 0.978, "tied", TIED, at_default=0.861),
+        recipe("sgd", 1.0, 0.943, "tied", TIED, at_default=0.33),
+    )
+    told = next(sentence.text for sentence in verdict(made, None) if sentence.text.startswith("without tuning"))
+    assert told.endswith("stay far from the best (0.861, tuned 0.978; 0.330, tuned 0.943).")

@@ -11,7 +11,7 @@ from lossopt_cli.training.diagnosis import RANGES
 from lossopt_cli.training.doctor import course, inputs, layers, outputs
 from lossopt_cli.training.doctor.course import Course
 from lossopt_cli.training.doctor.finding import Finding, cause_among, told
-from lossopt_cli.training.doctor.inputs import Pixels, Repeated
+from lossopt_cli.training.doctor.inputs import Pixels, Repeated, Spread
 from lossopt_cli.training.doctor.layers import Activity, Gradient
 from lossopt_cli.training.doctor.outputs import Batch, Predictions
 
@@ -39,6 +39,10 @@ CLASSES = Predictions(("a", "b", "c"), np.array([20, 20, 20]), np.array([30, 30,
 
 def of_pixels(pixels: Pixels) -> list[Finding]:
     return [finding for finding in [inputs.input_range(pixels)] if finding is not None]
+
+
+def of_spread(spread: Spread) -> list[Finding]:
+    return [finding for finding in [inputs.inputs_alike(spread)] if finding is not None]
 
 
 def of_copies(found: list[Repeated]) -> list[Finding]:
@@ -71,6 +75,10 @@ AILING = {
     ),
     "images in [0, 1] for [0, 255]": (
         of_pixels, Pixels(0.0, 1.0, 0.0, 255.0, "EfficientNetB0"), "input_range", "EfficientNetB0 expects 0..255"
+    ),
+    "tiny inputs": (of_spread, Spread(2e-7, 32), "inputs_alike", "differs by 2e-07 from example to example"),
+    "a random backbone": (
+        of_spread, Spread(1e-13, 32, "MobileNetV2"), "inputs_alike", "The weights of MobileNetV2 are random"
     ),
     "clipped at 1e-7": (
         outputs.findings, replace(OF_SHARES, stuck=18), "zero_gradient", "18 of 32 training examples"
@@ -139,6 +147,9 @@ AILING = {
 SOUND = {
     "the right range": (of_pixels, Pixels(-1.0, 1.0, -1.0, 1.0, "MobileNetV2")),
     "the right range but for rounding": (of_pixels, Pixels(-120.0, 150.0, -123.7, 151.1, "ResNet50")),
+    "inputs that differ": (of_spread, Spread(0.05, 32)),
+    "a random backbone whose features differ": (of_spread, Spread(0.05, 32, "MobileNetV2")),
+    "one example": (of_spread, Spread(0.0, 1)),
     "logits": (outputs.findings, BATCH),
     "one is stuck": (outputs.findings, replace(BATCH, stuck=1)),
     "a loss of probabilities alone": (outputs.findings, replace(OF_SHARES, has_logits=False, loss="kl_divergence")),
@@ -158,6 +169,11 @@ SOUND = {
     "a plateau that is left": (course.findings, replace(HEALTHY, norms=np.geomspace(1e-3, 10.0, 100))),
     "a slow start": (course.findings, replace(STUCK, steps=300)),
     "slow, and not still": (course.findings, replace(STUCK, validation=[2.30, 2.29, 2.28, 2.26, 2.24])),
+    "learned by heart alone": (course.findings, replace(HEALTHY, validation=[2.5] * 5)),
+    "from far above to below guessing": (
+        course.findings,
+        replace(HEALTHY, initial_loss=105.0, train=[17.0, 2.0, 1.9, 1.85, 1.8], validation=[4.0, 1.9, 1.7, 1.7, 1.65]),
+    ),
     "at its floor": (course.findings, replace(HEALTHY, validation=[0.7] * 5, losses=np.full(100, 0.7))),
     "guessing is not known": (course.findings, replace(STUCK, guess_loss=None)),
     "turning, but the metric improves": (course.findings, replace(TURNING, judged=[0.5, 0.8, 0.8, 0.81, 0.82])),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_backbones import write_weights
 from made_images import class_folders
 from small_problems import Nobody, Workbench, config_of, problem_of
 
@@ -90,6 +91,15 @@ def test_networks_that_can_learn_are_left_in_peace(train, models, case):
     assert [warning["name"] for warning in run.result["warnings"] if warning["step"] == 0] == []
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_fresh_weights_on_standardised_numbers_are_a_fair_start(train, seed):
+    """A linear model begins at up to five times what guessing costs: its outputs differ by more than the targets."""
+    run = train("--data", "synthetic_regression", "--model", "linear", "--seed", seed, "--epochs", 1)
+    assert next(iter(run.result["initial"].values()))["loss"] > 3.0 > 3 * 0.84  # which guessing costs
+    assert "a fair start" in run.err
+    assert "start_loss" not in [warning["name"] for warning in run.result["warnings"]]
+
+
 def test_the_default_training_is_well(train):
     run = train("--epochs", 3)
     assert run.result["warnings"] == []
@@ -101,7 +111,8 @@ def test_both_mistakes_of_the_tutorial_are_named_at_the_first_batch_and_none_of_
 ):
     monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "cache"))
     folder = class_folders(tmp_path / "images", each=25)
-    common = ("--data", folder, "--set", "data.image_size=32", "--set", "model.weights=none", "--epochs", 2)
+    weights = write_weights(tmp_path / "made.weights.h5")
+    common = ("--data", folder, "--set", "data.image_size=32", "--set", f"model.weights={weights}", "--epochs", 2)
     wrong = train(CONFIGS / "tom-and-jerry-tutorial.yaml", *common)
     assert wrong.code == 0, wrong.err
     before = flat(wrong.err.partition("epoch 1/2")[0])
@@ -113,6 +124,16 @@ def test_both_mistakes_of_the_tutorial_are_named_at_the_first_batch_and_none_of_
     assert right.code == 0, right.err
     assert [warning["name"] for warning in right.result["warnings"] if warning["step"] == 0] == []
     assert "doctor" not in right.err.partition("epoch 1/2")[0]
+
+
+def test_what_a_random_backbone_makes_of_images_is_told_apart_from_a_rate_that_is_too_low(train, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "cache"))
+    folder = class_folders(tmp_path / "images", each=10)
+    run = train("--data", folder, "--set", "data.image_size=32", "--model", "transfer:weights=none", "--epochs", 2)
+    assert run.code == 0, run.err
+    assert "The weights of MobileNetV2 are random" in flat(run.err.partition("epoch 1/2")[0])
+    assert "The cause was seen on the first batch: inputs that hardly differ" in flat(run.out)
+    assert "--lr" not in flat(run.out).partition("next ")[0]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_a_small_network_is_measured_alone_and_in_stacks(monkeypatch):
     assert spent[8] < spent[1]
 
 
+@pytest.mark.parametrize("batch_size", [25, 40])
+def test_few_examples_are_measured_too(monkeypatch, batch_size):
+    """An epoch of a batch and a part of one, and of one batch."""
+    monkeypatch.setattr(widths, "WIDTHS", {"cpu": (2,)})
+    run = run_of(batch_size=batch_size)
+    assert len(run.problem.train) < 2 * batch_size
+    assert list(widths.measured(run)) == [1, 2]
+
+
 def test_widths_take_turns_and_the_fastest_of_each_counts(monkeypatch):
     monkeypatch.setattr(widths, "WIDTHS", {"cpu": (2, 8)})
     turns = []

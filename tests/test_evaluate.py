@@ -328,6 +328,15 @@ def test_of_a_folder_of_runs_the_newest_with_a_model_is_told(evaluate, tmp_path)
     assert done.err.splitlines()[-1].strip() == f"lossopt evaluate {tmp_path}/b"
 
 
+def test_of_a_folder_of_runs_without_models_the_best_is_told(evaluate, tmp_path):
+    for name, accuracy in {"a": 0.91, "b": 0.93, "c": 0.92}.items():
+        made_run(tmp_path / name, learning_rate=accuracy / 100, test=accuracy, validation=accuracy)
+    done = evaluate(tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path} holds 3 runs, none of which keeps its model" in done.err
+    assert done.err.endswith(f"lossopt train {tmp_path}/b/config.yaml && lossopt evaluate last\n")
+
+
 def test_an_error_in_json_is_json(evaluate):
     found = evaluate("whole", "-f", "json").json
     assert found["status"] == "bad_usage"

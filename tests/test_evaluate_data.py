@@ -325,6 +325,9 @@ def test_a_table_that_does_not_fit_says_where(evaluate, tmp_path, name, rows, he
         assert text in done.err
 
 
+STRANGER = (("stranger/bird/x.png", None), ("stranger/cow/x.png", None))
+
+
 @pytest.mark.parametrize(
     ("run_name", "data", "told"),
     [
@@ -335,10 +338,11 @@ def test_a_table_that_does_not_fit_says_where(evaluate, tmp_path, name, rows, he
         ("bare", "pets/test/cat/0.png", "0.png is an image"),
         ("pets", "broken", "cannot be read as an image"),
         ("pets", "strange", "'bird' (1 of 1 examples of strange) is no class of the run"),
+        ("pets", "stranger", "'bird' (1 of 2 examples of stranger) is no class of the run, nor is another"),
     ],
 )
 def test_data_of_another_kind_are_refused(evaluate, place, run_name, data, told):
-    for name, content in (("broken/x.png", b"no image"), ("strange/bird/x.png", None)):
+    for name, content in (("broken/x.png", b"no image"), ("strange/bird/x.png", None), *STRANGER):
         path = place.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content or (place.folder / "pets/test/cat/0.png").read_bytes())

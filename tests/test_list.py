@@ -101,6 +101,20 @@ def test_without_a_section_the_sections(capsys):
     assert [line.split()[2] for line in out.splitlines()] == [*SECTIONS, "runs"]
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "command"),
+    [
+        ("data", "kaggle", "lossopt train --data kaggle:OWNER/NAME"),
+        ("models", "transfer", "lossopt train --model transfer --data my_images/"),
+    ],
+)
+def test_what_is_to_be_tried_names_the_data_that_it_needs(section, name, command, capsys):
+    assert run(["list", section, name]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1].split(maxsplit=1)[1] == command
+    assert "none" not in out or name != "kaggle"
+
+
 def test_the_hint_below_a_table_speaks_of_one_entry(capsys):
     assert run(["list", "data"]) == 0
     assert "one data set in full: lossopt list data " in capsys.readouterr().err

@@ -268,6 +268,19 @@ def test_the_time_to_a_given_target_is_the_first_evaluation_that_reaches_it(tmp_
     assert pair.different
 
 
+def test_faster_to_an_estimated_target_must_hold_for_an_example_more_and_less(tmp_path: Path):
+    for seed in range(8):
+        made_run(tmp_path / f"adam-{seed}", seed=seed, validation=0.9)
+        made_run(tmp_path / f"sgd-{seed}", seed=seed, validation=0.9 - 0.5 / 359, optimizer="sgd")
+        made_run(tmp_path / f"momentum-{seed}", seed=seed, validation=0.8, optimizer="momentum")
+    chosen, given = only(tmp_path), only(tmp_path, target=0.9)
+    assert chosen.target == pytest.approx(given.target)
+    faster = [{pair.b: pair.different for pair in found.time_pairs if pair.a == "adam"} for found in (chosen, given)]
+    assert faster[0] == {"sgd": False, "momentum": True}
+    assert faster[1] == {"sgd": True, "momentum": True}
+    assert not any(recipe.reached for recipe in chosen.recipes if recipe.name != "adam")
+
+
 def test_a_metric_that_was_not_followed_has_no_times(tmp_path: Path):
     make(tmp_path, "adam", 0.95)
     comparison = only(tmp_path, metric="macro_f1", target=0.5)

@@ -8,7 +8,8 @@ from timeit import repeat
 
 import pytest
 
-from lossopt_cli.runs.environment import Commit, cpu_model, environment, without_secrets
+from lossopt_cli.runs import environment as of_run
+from lossopt_cli.runs.environment import Commit, cores, cpu_model, environment, without_secrets
 
 SECRETS = [
     (["train", "--set", "data.token=hunter2"], ["train", "--set", "data.token=***"]),
@@ -112,3 +113,17 @@ def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
 def test_it_is_quick():
     """15 ms where this was written, git included; it runs in every training."""
     assert min(repeat(lambda: environment(["lossopt", "train"]), number=1, repeat=5)) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("quota", "given"),
+    [("max 100000", 8), ("150000 100000", 2), ("50000 100000", 1), ("1600000 100000", 8), (None, 8)],
+)
+def test_the_cores_are_those_of_the_affinity_and_of_the_quota_of_the_container(monkeypatch, tmp_path, quota, given):
+    file = tmp_path / "cpu.max"
+    if quota is not None:
+        file.write_text(f"{quota}\n")
+    monkeypatch.setattr(of_run, "QUOTA", file)
+    monkeypatch.setattr(of_run.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(of_run.sys, "platform", "linux")
+    assert cores() == given

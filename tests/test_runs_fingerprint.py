@@ -48,6 +48,7 @@ CHANGES = [
     ("train.precision", "bfloat16", True, False, True),
     ("train.keep", "best", True, False, True),
     ("train.evaluate_every", 5, True, False, True),
+    ("train.augment", {"flip": "horizontal"}, True, False, True),
     ("model.hidden", [128], True, False, True),
     ("data.scale_target", False, True, False, True),
     ("data.split", [0.8, 0.1, 0.1], True, True, False),

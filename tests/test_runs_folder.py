@@ -33,7 +33,11 @@ def test_a_name_says_what_ran():
         ("sgd:momentum=0.9,nesterov=true", "sgd_momentum=0.9_nesterov=true"),
         ("mine/loss.py:huber", "loss.py_huber"),
         ("../../etc", "etc"),
-        ("kaggle:owner/name/versions/3", "3"),
+        ("kaggle:owner/name/versions/3", "kaggle_owner_name_versions_3"),
+        ("transfer:weights=/a/b/mine.h5:scale=unit", "transfer_weights=mine.h5_scale=unit"),
+        ("sparse_categorical_crossentropy:from_logits=false", "sparse_categorical_crossentropy_from_logits=false"),
+        (f"mlp:activation=tanh:hidden=[{'8,' * 30}8]", "mlp_activation=tanh"),
+        ("a/b/", "b"),
         ("$(rm -rf ~)", "rm_-rf"),
         ("-q", "q"),
         ("数据", "_"),
@@ -49,6 +53,13 @@ def test_a_long_name_is_cut_and_keeps_its_end():
     assert len(name) <= LONGEST_NAME
     assert name.endswith("-lr1e-05-s7-20260301-123059")
     assert NAME.fullmatch(name)
+
+
+def test_a_name_that_is_too_long_loses_settings_and_no_half_of_one():
+    settings = "".join(f":setting{number}=value{number}" for number in range(3))
+    name = run_name("d" * 56, f"m{settings}", f"l{settings}", f"o{settings}", 1e-5, 7, NOW)
+    assert len(name) <= LONGEST_NAME
+    assert [part.split("_")[1:] for part in name.split("-")[1:4]] == [["setting0=value0", "setting1=value1"]] * 3
 
 
 def test_an_existing_name_is_refused_and_untouched(tmp_path: Path):

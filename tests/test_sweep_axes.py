@@ -279,6 +279,8 @@ def test_nonsense_is_refused_before_anything_is_loaded(asked, said):
     ("text", "said"),
     [
         ("sweep: {losses: [mse]}", "unknown key sweep.losses"),
+        ("sweep: {batch_size: [16, 32]}", "did you mean train.batch_size?"),
+        ("sweep: {width: [16, 32]}", "and any key with its section: train.batch_size"),
         ("sweep: {loss: [3]}", "sweep.loss cannot be 3"),
         ("sweep: {optimizer: [{momentum: 0.9}]}", "sweep.optimizer cannot be"),
         ("sweep: {learning_rate: often}", r"mine\.yaml:\d+:\d+: .often. is no learning rate"),

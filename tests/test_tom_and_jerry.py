@@ -27,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory, folder) -> Path:
-    """A MobileNetV2 whose batch norms know what they see, so that its features are as large as those of a trained one."""
+    """A MobileNetV2 whose batch norms know what they see: its features are as large as those of a trained one."""
     keras.utils.set_random_seed(0)
     network = keras.applications.MobileNetV2(input_shape=(SIZE, SIZE, 3), include_top=False, weights=None)
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]

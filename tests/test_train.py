@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_images import class_folders
 
 from lossopt_cli.commands.training_report import report, short
 
@@ -232,6 +233,15 @@ def test_the_report_keeps_to_the_width(width):
     table = [line for line in text.splitlines() if not line.startswith((" " * 10, "accuracy", "cross_entropy"))]
     assert max(map(len, table)) <= min(width, 80)
     assert "another optimizer" in text
+
+
+def test_the_next_commands_can_be_typed_where_a_flag_stands_alone(train, tmp_path):
+    folder = class_folders(tmp_path / "images", each=8, size=(8, 8))
+    (folder / "tom" / "broken.jpg").write_bytes(b"no image")
+    run = train("--data", folder, "--skip-bad-images", "--model", "linear", "--epochs", 1)
+    assert run.code == 0, run.err
+    again = [line.partition(" --skip-bad-images ")[2] for line in run.out.splitlines() if "--skip-bad" in line]
+    assert {tuple(text.split()[:2]) for text in again} == {("--model", "linear")}
 
 
 def test_next_commands_never_run_into_what_they_are_for():

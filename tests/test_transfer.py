@@ -18,7 +18,7 @@ from small_problems import CPU, Workbench
 from lossopt_cli.config.resolving import resolve
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data import cache
-from lossopt_cli.data.problem import FeatureInputs, Problem
+from lossopt_cli.data.problem import SPLITS, FeatureInputs, Problem
 from lossopt_cli.data.rows import Rows
 from lossopt_cli.data.trial import load_trial
 from lossopt_cli.training.transfer import features
@@ -149,7 +149,7 @@ def test_what_does_not_change_them_uses_them_again(change, pictures, weights):
 def _key(pictures: Path, weights: Path | str, *sets: str) -> str:
     config, problem = loaded(pictures, weights, *sets)
     backbone = features.Backbone.of(config.model.settings, problem.inputs, config.train.precision)
-    return features.key_of(backbone, problem.inputs, features.gathered_of(problem))
+    return features.Pass(backbone, problem.inputs, features.gathered_of(problem, SPLITS), CPU).key
 
 
 def test_other_weights_in_the_same_file_are_other_features_and_another_setting(pictures, weights, tmp_path):

@@ -26,14 +26,17 @@ def untuned(case: Case) -> Sentence | None:
         return None
     rates = {wording.rate(recipe.learning_rate) for recipe in found}
     edges = [edge for edge in dict.fromkeys(recipe.edge for recipe in found) if edge is not None]
-    at = f"{rates.pop()}, " if len(rates) == 1 else ""
     where = " or ".join(PLACES[edge] for edge in edges) or "the end of its rates"
+    if len(rates) == 1:
+        where = f"at {rates.pop()}, {where}"
+    elif edges[:1] != ["stability"]:
+        where = f"at {where}"
     if len(found) == 1:
-        said = f"{case.label(found[0])} is not tuned, so not judged: it is best at {at}{where}."
+        said = f"{case.label(found[0])} is not tuned, so not judged: it is best {where}."
     else:
         many = wording.capital(wording.word(len(found)))
         who = wording.listing(case.labels(found)) if len(found) <= 3 else f"{many} recipes"
-        said = f"{who} are not tuned, so not judged: they are best at {at}{where}."
+        said = f"{who} are not tuned, so not judged: they are best {where}."
     return Sentence("not_tuned", case.names(found), said, case.sweep("--extend"))
 
 
@@ -227,7 +230,7 @@ def without_tuning(case: Case) -> Sentence | None:
         return None
     if len(near) > len(far):
         who, verb = wording.listing(case.labels(far)), "stays" if len(far) == 1 else "stay"
-        short = wording.listing([f"{case.value(r.at_default)}, tuned {case.value(r.mean.value)}" for r in far])
+        short = "; ".join(f"{case.value(r.at_default)}, tuned {case.value(r.mean.value)}" for r in far)
         return Sentence("forgiving", case.names(far), f"without tuning {who} {verb} far from the best ({short}).")
     worst = max(far, key=lambda recipe: badness(case.comparison, recipe.at_default))
     if not near:

@@ -1,6 +1,5 @@
 """Runs into comparisons: problems apart, recipes named, rates chosen on validation, standings by rule 8."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,12 +11,12 @@ from lossopt_cli.analysis.convergence import default_target
 from lossopt_cli.analysis.copies import without_copies
 from lossopt_cli.analysis.looking import counts_predictions, floor_of, view_of, with_metric
 from lossopt_cli.analysis.naming import common, differing, names
-from lossopt_cli.analysis.pairs import Rule, time_differences_of
+from lossopt_cli.analysis.pairs import Rule
 from lossopt_cli.analysis.problems import data_of, problems_of
 from lossopt_cli.analysis.protocol import budget_warnings, protocol_of, splits_vary, standard_error
 from lossopt_cli.analysis.recipes import Recipe, recipes_of
 from lossopt_cli.analysis.results import Surroundings, result_of
-from lossopt_cli.analysis.standings import Ranked, other_metrics, ranked, timed
+from lossopt_cli.analysis.standings import Ranked, best_values, other_metrics, ranked, time_differences, timed
 from lossopt_cli.catalogue.lookup import nearest, plain
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.records import LeftOut, Record
@@ -120,9 +119,7 @@ def _target(order: Ranked, request: Request, notes: Notes) -> float | None:
         return None
     if request.target is not None:
         return request.target
-    best = max if higher else min
-    curves = [filter(math.isfinite, record.curve(metric).values) for record in order.best.records]
-    return default_target([best(values, default=math.nan) for values in curves], higher=higher)
+    return default_target(best_values(order), higher=higher)
 
 
 def _baselines(order: Ranked, request: Request) -> list[str]:
@@ -170,7 +167,7 @@ def _comparison(order: Ranked, request: Request, notes: Notes) -> Comparison:
         refused=notes.refused,
         warnings=(*notes.warnings, *budget_warnings(order.found, protocol)),
         folders=tuple(record.folder for recipe in recipes for record in recipe.records),
-        time_pairs=time_differences_of(order.found, order.rule),
+        time_pairs=time_differences(order, is_given=request.target is not None),
         left_out=tuple(notes.left_out),
         floor=order.rule.floor,
         test_over_train=order.rule.test_over_train,

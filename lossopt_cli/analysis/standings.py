@@ -1,13 +1,16 @@
 """Who is best, who ties and who is worse: rule 8 on the recipes at their chosen rates."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from lossopt_cli.analysis.arms import View
 from lossopt_cli.analysis.choosing import Tried
 from lossopt_cli.analysis.comparison import Difference, OtherMetric, Standing
-from lossopt_cli.analysis.looking import floor_of, is_higher_better, shared
-from lossopt_cli.analysis.pairs import Rule, differences_of, is_claimed_worse, mirrored
+from lossopt_cli.analysis.looking import counts_predictions, floor_of, is_higher_better, shared
+from lossopt_cli.analysis.pairs import Rule, differences_of, is_claimed_worse, mirrored, time_differences_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,36 @@ def timed(of: Ranked, target: float | None) -> Ranked:
     view = replace(of.rule.view, target=target)
     found = {one.name: one.seen_by(view) for one in of.found}
     return replace(of, found=tuple(found.values()), best=found[of.best.name], rule=replace(of.rule, view=view))
+
+
+def best_values(of: Ranked) -> list[float]:
+    """Of each seed of the best recipe the best value on validation; NaN where none is finite."""
+    view = of.rule.view
+    best = max if view.higher else min
+    curves = [filter(math.isfinite, record.curve(view.metric).values) for record in of.best.records]
+    return [best(values, default=math.nan) for values in curves]
+
+
+def time_differences(of: Ranked, *, is_given: bool) -> tuple[Difference, ...]:
+    """Of the times to the target. One that nobody gave is itself an estimate: who is faster to it is claimed only where
+    that is so to a target of one validation example less, and of one more, too; but of no more than the best recipe
+    reaches in the median, for a target that no one reaches tells nothing.
+
+    is_given: whether the target was asked for, and so is exact."""
+    pairs, view = time_differences_of(of.found, of.rule), of.rule.view
+    examples = of.best.records[0].sizes.get("validation", 0)
+    if is_given or view.target is None or not examples or not counts_predictions(view.metric):
+        return pairs
+    reached, step = float(np.nanmedian(best_values(of))), 1.0 / examples
+    around = np.sort([view.target - step, view.target + step])
+    easier, harder = around if view.higher else around[::-1]
+    hardest = min(harder, reached) if view.higher else max(harder, reached)
+    moved = [timed(of, float(target)) for target in (easier, hardest)]
+    beside = zip(*(time_differences_of(other.found, other.rule) for other in moved), strict=True)
+    return tuple(
+        replace(pair, different=all(one.different and one.value * pair.value > 0.0 for one in (pair, *others)))
+        for pair, others in zip(pairs, beside, strict=True)
+    )
 
 
 def other_metrics(of: Ranked) -> tuple[OtherMetric, ...]:

@@ -20,12 +20,14 @@ class Ailment:
 
 # What explains that a loss stands still, or that a class is left out.
 CAUSES = (
-    *("input_range", "zero_gradient", "no_better_than_guessing", "rate_too_high", "rate_too_low", "loss_rose"),
+    *("input_range", "inputs_alike", "zero_gradient"),
+    *("no_better_than_guessing", "rate_too_high", "rate_too_low", "loss_rose"),
     *("dead_layer", "saturated_layer", "vanishing_gradients"),
 )
 
 AILMENTS: tuple[Ailment, ...] = (
     Ailment("input_range", "images outside the range that the backbone was trained on", ("start",), blocks=True),
+    Ailment("inputs_alike", "inputs that hardly differ from example to example", ("start",), blocks=True),
     Ailment("zero_gradient", "wrong examples whose loss has no gradient", ("start", "epoch"), blocks=True),
     Ailment("probabilities_for_logits", "probabilities where logits would be better", ("start",), ("zero_gradient",)),
     Ailment("no_better_than_guessing", "nothing that carries over was learned", ("end",)),

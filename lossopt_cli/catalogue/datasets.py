@@ -86,7 +86,13 @@ DATASETS: tuple[DataRow, ...] = (
     ),
     DataRow("csv", None, "table", "your table: --data mine.csv --target COLUMN", "your file"),
     DataRow("image_folder", None, "image", "your images: --data DIR, with a folder for each class", "your folder"),
-    DataRow("kaggle", None, "any", "a folder or table of Kaggle: --data kaggle:OWNER/NAME[/versions/N]", "kaggle.com"),
+    DataRow(
+        "kaggle",
+        None,
+        "any",
+        "a folder or table of Kaggle: --data kaggle:OWNER/NAME[/versions/N]",
+        "kaggle.com, downloaded once by kagglehub",
+    ),
 )
 
 

@@ -109,6 +109,15 @@ MODELS: tuple[ModelRow, ...] = (
                 kind="word",
                 choices=("auto", "unit"),
             ),
+            Setting(
+                "unfreeze", 0, "top layers of the backbone that train too, after the head", kind="integer", from_=0
+            ),
+            Setting(
+                "unfreeze_epochs", None, "of the epochs, how many they train; half unless said", "integer", from_=1
+            ),
+            Setting(
+                "unfreeze_learning_rate", None, "in those epochs; a hundredth of the optimizer's unless said", above=0.0
+            ),
             _hidden([]),
             _DROPOUT,
             _BATCH_NORM,

@@ -21,12 +21,16 @@ CONSTANT = "constant"  # the schedule that having none means
 
 
 def spelled_as(part: str, name: str, settings: Mapping[str, Any], code: Mapping[str, Any] = NOTHING) -> str:
-    """`sgd:momentum=0.9`, without the learning rate; a user's file by its last name.
+    """`sgd:momentum=0.9`, without the learning rate; files by their last name.
 
     code: as result.json keeps it, by name; where it has the defaults of the user's signature, these are not told."""
-    kept = code.get(name, NOTHING).get("defaults", NOTHING)
-    usual = kept if _is_elsewhere(name) else defaults(TABLES[part](name))
-    return spell_part(_last_name(name), _without_rate(settings), usual)
+    if _is_elsewhere(name):
+        usual = code.get(name, NOTHING).get("defaults", NOTHING)
+        return spell_part(_last_name(name), _without_rate(settings), usual)
+    row = TABLES[part](name)
+    files = {s.name for s in row.settings if s.kind == "file"}
+    told = {key: Path(str(value)).name if key in files else value for key, value in _without_rate(settings).items()}
+    return spell_part(name, told, defaults(row))
 
 
 def meaning(part: str, name: str, settings: Mapping[str, Any], task: str) -> str:

@@ -1,6 +1,7 @@
 """`lossopt cache list | clear`: what is kept on disk because it takes long to make, decoded images and features."""
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -54,7 +55,9 @@ def clear(
     named = [entry for entry in _of_kind(kind) if time.time() - entry.used_at >= age]
     named = _with_keys(named, keys) if keys else named
     told = f"{counted(len(named), 'entry')}, {size(sum(entry.bytes for entry in named))}"
-    if named and not yes and not _agreed(told, console):
+    asked = {"--kind": kind, "--older-than": older_than}
+    same = [*(keys or ()), *(word for flag, value in asked.items() if value is not None for word in (flag, value))]
+    if named and not yes and not _agreed(told, same, console):
         console.note("nothing deleted")
         return FAILED
     freed = cache.clear({entry.kind for entry in named}, {entry.key for entry in named})
@@ -103,10 +106,12 @@ def _seconds(text: str | None) -> float:
     return float(match[1]) * SECONDS[match[2]]
 
 
-def _agreed(told: str, console: Console) -> bool:
-    """Whether the person at the terminal agrees. UsageError where there is none."""
+def _agreed(told: str, same: Sequence[str], console: Console) -> bool:
+    """Whether the person at the terminal agrees. UsageError where there is none, with the command of the `same` words
+    that does not ask."""
     if not _watched():
-        raise UsageError(Fault(f"this would delete {told}", "--yes", remedy="lossopt cache clear --yes does"))
+        command = shlex.join(["lossopt", "cache", "clear", *same, "--yes"])
+        raise UsageError(Fault(f"this would delete {told}", "--yes", remedy=f"{command} does"))
     return console.asked(f"delete {told}? [y/N] ").strip().lower() in ("y", "yes")
 
 

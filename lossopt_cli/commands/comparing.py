@@ -79,7 +79,8 @@ def _found(asked: Asked, console: Console) -> Found:
     records, left_out = read_records(folders)
     if not records:
         raise UsageError(_nothing(folders, left_out))
-    if len(folders) == 1 and (said := unfinished(folders[0], records)) is not None:
+    failed = sum(item.kind == "failed" for item in left_out)
+    if len(folders) == 1 and (said := unfinished(folders[0], records, failed)) is not None:
         console.note(said)
     baseline = _baseline_records(asked.baseline)
     of_baseline = {record.folder.absolute() for record in baseline}

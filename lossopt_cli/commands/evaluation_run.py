@@ -26,6 +26,7 @@ from lossopt_cli.runs.folder import RunFolder, safe
 from lossopt_cli.runs.reading import CONFIG, LABELS, RESULT, SWEEP, runs_under, written_at
 
 if TYPE_CHECKING:
+    from lossopt_cli.runs.records import Record
     from lossopt_cli.training.building import UserParts
     from lossopt_cli.training.restoring import Restored
 
@@ -93,23 +94,32 @@ def _folder(request: Request, console: Console) -> Path:
 
 
 def _of_a_sweep(folder: Path) -> Fault:
-    from lossopt_cli.analysis.chosen import chosen_run
     from lossopt_cli.runs.records import read_records
 
     records, left_out = read_records([folder])
-    again = None
-    if records:
-        config = shlex.quote(str(chosen_run(records) / CONFIG))
-        again = f"the best of them with its model: lossopt train {config} && lossopt evaluate last"
     what = f"{folder} is a sweep of {counted(len(records) + len(left_out), 'run')}, which keeps no models"
-    return Fault(what, "RUN", "a run of `lossopt train`", again)
+    return Fault(what, "RUN", "a run of `lossopt train`", _best_again(records))
 
 
 def _of_several(folder: Path, runs: Sequence[Path]) -> Fault:
-    """The newest of those that keep a model is what one may mean."""
-    able = sorted((path for path in runs if (path / LABELS).is_file()), key=written_at)
-    remedy = f"lossopt evaluate {shlex.quote(str(able[-1]))}" if able else None
-    return Fault(f"{folder} holds {counted(len(runs), 'run')}", "RUN", "one of them", remedy)
+    """The newest of those that keep a model is what one may mean; where none does, the best is to be trained again."""
+    what = f"{folder} holds {counted(len(runs), 'run')}"
+    if able := sorted((path for path in runs if (path / LABELS).is_file()), key=written_at):
+        return Fault(what, "RUN", "one of them", f"lossopt evaluate {shlex.quote(str(able[-1]))}")
+    from lossopt_cli.runs.records import read_records
+
+    remedy = _best_again(read_records([folder])[0])
+    return Fault(f"{what}, none of which keeps its model", "RUN", "a run of `lossopt train`", remedy)
+
+
+def _best_again(records: Sequence["Record"]) -> str | None:
+    """The commands that train the best of these runs with its model and evaluate it; None where there is no run."""
+    from lossopt_cli.analysis.chosen import chosen_run
+
+    if not records:
+        return None
+    config = shlex.quote(str(chosen_run(records) / CONFIG))
+    return f"the best of them with its model: lossopt train {config} && lossopt evaluate last"
 
 
 def _check(request: Request, kept: KeptRun) -> None:

@@ -6,7 +6,7 @@ from lossopt_cli.analysis import wording
 from lossopt_cli.console import Console
 from lossopt_cli.runs.records import LeftOut
 
-NAMED = 5  # runs that are told with their reason
+NAMED = 5  # reasons that are told, each with the first run that it is of
 WORDS = {
     "running": "running",
     "interrupted": "interrupted",
@@ -30,12 +30,17 @@ def tell(left_out: Sequence[LeftOut], console: Console) -> None:
 
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
     """`left out: 1 running, 7 unreadable, 4 copies (same trial run twice: counted once)`, a line for each of the first
-    NAMED that are no copies, and how many more there are; none where nothing is left out."""
+    NAMED reasons of those that are no copies, and how many more runs there are; none where nothing is left out."""
     if not left_out:
         return []
-    found = [item for item in left_out if item.kind != COPY]
-    named = [f"  {_named(item)}" for item in found[:NAMED]]
-    more = [f"  and {wording.counted(len(found) - NAMED, 'other')}"] if len(found) > NAMED else []
+    alike: dict[tuple[str, str], list[LeftOut]] = {}
+    for item in left_out:
+        if item.kind != COPY:
+            alike.setdefault((item.kind, item.reason), []).append(item)
+    groups = list(alike.values())
+    named = [f"  {_named(group)}" for group in groups[:NAMED]]
+    rest = sum(map(len, groups[NAMED:]))
+    more = [f"  and {wording.counted(rest, 'other')}"] if rest else []
     return [f"left out: {counts(left_out)}", *named, *more]
 
 
@@ -49,7 +54,9 @@ def _copies(number: int) -> str:
     return f"{number} {'copy' if number == 1 else 'copies'} (same trial run twice: counted once)"
 
 
-def _named(item: LeftOut) -> str:
-    """With its kind where the reason does not begin with it."""
+def _named(alike: Sequence[LeftOut]) -> str:
+    """The first of them, with its kind where the reason does not begin with it."""
+    item = alike[0]
     kind = "" if item.reason.startswith(WORDS[item.kind]) else f"{WORDS[item.kind]}, "
-    return f"{item.folder}: {kind}{item.reason}"
+    others = f" and {wording.counted(len(alike) - 1, 'other')}" if len(alike) > 1 else ""
+    return f"{item.folder}{others}: {kind}{item.reason}"

@@ -55,6 +55,9 @@ def page(row: Row, width: int = WIDTH) -> str:
     return "\n".join(line for part in lines for line in _laid_out(*part, width)) + "\n"
 
 
+# Data that are named by what one has.
+_ASKED = {"csv": "mine.csv", "image_folder": "my_images/", "kaggle": "kaggle:OWNER/NAME"}
+
 Part = tuple[str, str]  # label and text; a text of several lines is kept as it is, one line is wrapped
 
 
@@ -186,17 +189,17 @@ def _model(row: ModelRow) -> list[Part]:
         *_settings(row.settings, defaults(row)),
         *_also(row),
         ("paper", row.paper),
-        ("try", _try("--model", row)),
+        ("try", _try("--model", row) + (" --data my_images/" if row.name == "transfer" else "")),
     ]
 
 
 def _data(row: DataRow) -> list[Part]:
-    asked = {"csv": "mine.csv", "image_folder": "my_images/"}.get(row.name, row.name)
+    asked = _ASKED.get(row.name, row.name)
     return [
         _heading(row.name, row.task or "the loss or the file decides the task"),
         ("contents", row.contents),
         ("source", row.source),
-        ("download", row.download or "none"),
+        *_if("download", "" if row.name == "kaggle" else row.download or "none"),
         *_settings(row.settings, defaults(row)),
         *_also(row),
         ("try", f"lossopt train --data {asked}"),

@@ -66,5 +66,17 @@ def sweep(
         "engine": engine,
     }
     asked = Asked(config, flags, tuple(lr or ()), seeds, seed, tuple(set_ or ()))
-    request = Request(asked, logs, name, confirm, extend, retry_failed, yes, workers, ray, dry_run, print_commands)
+    request = Request(
+        asked,
+        logs,
+        name,
+        confirm=confirm,
+        extend=extend,
+        retry_failed=retry_failed,
+        yes=yes,
+        workers=workers,
+        ray=ray,
+        dry_run=dry_run,
+        print_commands=print_commands,
+    )
     return carry_out(request, console)

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from lossopt_cli import errors
@@ -16,21 +17,21 @@ from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, RunError, UsageError
-from lossopt_cli.runs.environment import environment
+from lossopt_cli.runs.environment import cores, environment
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import check_count
 from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
-from lossopt_cli.sweeps.crew import Crew, cores
+from lossopt_cli.sweeps.crew import Crew
 from lossopt_cli.sweeps.folder import SweepFolder
 from lossopt_cli.sweeps.rates import POINTS, TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Told, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import write_sweep
 
-FAILED_TOLD = 5
+FAILED_TOLD = 5  # reasons
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ONE_RANGE = """\
 one range of learning rates for recipes of different scale:
@@ -44,6 +45,7 @@ class Request:
     asked: Asked
     logs: Path
     name: str | None
+    _: KW_ONLY
     confirm: int
     extend: bool
     retry_failed: bool
@@ -138,7 +140,7 @@ def _train(course: Course, workers: int | None, console: Console, ray: str | Non
                 if isinstance(event, Ended):
                     shares.extend(shares_of(course.heard(event), crew.count))
                 elif isinstance(event, Told):
-                    screen.tell(event.text)
+                    screen.tell(event)
                 screen.draw(crew.in_progress)
         except KeyboardInterrupt:
             screen.close()
@@ -156,16 +158,28 @@ def _crew(workers: int | None, workplace: Workplace, device: str, course: Course
 def _conclude(source: Source, course: Course, console: Console) -> int:
     """What failed, and the table and verdict of `compare`."""
     failed = course.failed
-    for ended in failed[:FAILED_TOLD]:
-        console.error(f"{source.folder / ended.cell.name}: {(ended.reason or 'failed').splitlines()[0]}")
+    for told in _failures(failed, source.folder):
+        console.error(told)
     if failed:
-        more = f", {len(failed) - FAILED_TOLD} of them not shown" if len(failed) > FAILED_TOLD else ""
-        console.error(f"{len(failed)} of {course.total} trials failed{more}; --retry-failed tries them again")
+        console.error(f"{len(failed)} of {course.total} trials failed; --retry-failed tries them again")
     if console.quiet:
         console.result(str(source.folder))
     elif course.records:
         _compare(source, course, console)
     return errors.SWEEP_INCOMPLETE if failed else errors.DONE
+
+
+def _failures(failed: Sequence[Ended], folder: Path) -> list[str]:
+    """`logs/s/mse+adam-lr0.1-s0-1a2b3c and 26 others: mine.py:3 in ...`: a line for each of the first reasons."""
+    by_reason: dict[str, list[Ended]] = {}
+    for ended in failed:
+        by_reason.setdefault((ended.reason or "failed").splitlines()[0], []).append(ended)
+    told = []
+    for reason, alike in list(by_reason.items())[:FAILED_TOLD]:
+        others = f" and {counted(len(alike) - 1, 'other')}" if len(alike) > 1 else ""
+        told.append(f"{folder / alike[0].cell.name}{others}: {reason}")
+    more = len(by_reason) - FAILED_TOLD
+    return [*told, f"and {counted(more, 'other reason')}"] if more > 0 else told
 
 
 def _compare(source: Source, course: Course, console: Console) -> None:

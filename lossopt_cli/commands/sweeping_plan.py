@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lossopt_cli.catalogue.wording import counted
-from lossopt_cli.commands.sweeping_names import shown_names
+from lossopt_cli.commands.sweeping_names import short_names, shown_names
 from lossopt_cli.console import Console, render_rows
 from lossopt_cli.errors import RunError
 from lossopt_cli.progress import duration
@@ -15,17 +15,31 @@ from lossopt_cli.sweeps.candidates import Candidate
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew
-from lossopt_cli.sweeps.shares import FEW, Probed, Share, Workplace
+from lossopt_cli.sweeps.shares import FEW, Probed, Share, Workplace, inputs_of
 from lossopt_cli.sweeps.source import Source
 
 START_SECONDS = 5.0  # torch and keras
+MEASURE_SECONDS = 1.0  # of how many of a kind are worth training together
+LEAST_NAME = 24
+TOLD = ("recipe", "rates", "tuned", "trials", "report", "further", "done")  # in JSON
 FOLDER_BYTES, STEP_BYTES, EPOCH_BYTES = 12_000, 120, 700  # of a trial: its result and config, and what grows
+
+
+@dataclass(frozen=True)
+class Cost:
+    """once_seconds: of all, those before any trial can begin. bytes: on disk."""
+
+    seconds: float
+    once_seconds: float
+    bytes: float
 
 
 @dataclass(frozen=True)
 class Line:
     """Of one recipe. trials: to choose its rate (they report too where no others do); report: afterwards; done: of
-    those that are known by now; further: at most, where the best is at an end."""
+    those that are known by now; further: at most, where the best is at an end. passing: what the search for its scale
+    takes, in trials; shares: how often its network is built; measured: whether it is known how its trials are trained.
+    """
 
     recipe: str
     rates: str
@@ -34,6 +48,9 @@ class Line:
     report: int
     further: int
     done: int
+    passing: float
+    shares: int
+    measured: bool
     probed: Probed | None
 
 
@@ -46,21 +63,32 @@ def show_plan(source: Source, course: Course, workers: int, console: Console) ->
     named = zip(shown_names(course.candidates), course.candidates, found, strict=True)
     lines = [_line(name, candidate, course, probed) for name, candidate, probed in named]
     spent = sum(_seconds(line) for line in lines) / min(workers, len(lines) * 2)
-    seconds = START_SECONDS + spent if spent else 0.0
+    once = sum({inputs_of(p.cell): p.once_seconds for p in found if p}.values())
+    seconds = START_SECONDS + once + spent if spent else 0.0
     total = sum(line.trials + line.report for line in lines)
-    size = total * _bytes(course.candidates[0], course)
+    cost = Cost(seconds, once, total * _bytes(course.candidates[0], course))
     if console.format == "json":
-        plan = [{key: value for key, value in vars(line).items() if key != "probed"} for line in lines]
-        head = {"schema_version": 1, "folder": str(source.folder), "trials": total, "seconds": seconds, "bytes": size}
+        plan = [{key: value for key, value in vars(line).items() if key in TOLD} for line in lines]
+        head = {"schema_version": 1, "folder": str(source.folder), "trials": total, **vars(cost)}
         console.result(json_text({**head, "recipes": plan}))
         return
+    _show_lines(lines, course.candidates, console)
+    for text in _sentences(source, lines, cost, workers):
+        console.result(text)
+
+
+def _show_lines(lines: Sequence[Line], candidates: Sequence[Candidate], console: Console) -> None:
+    """One row each; on the screen within its width."""
     columns = ("recipe", "learning rates", "tuned", "to choose", "to report", "done")
     rows = [(line.recipe, line.rates, line.tuned, line.trials, line.report, line.done) for line in lines]
     used = [place for place in range(len(columns)) if place != 2 or any(line.tuned for line in lines)]
-    rows = [[row[place] for place in used] for row in rows]
-    console.result(render_rows(console.format, [columns[place] for place in used], rows))
-    for text in _sentences(source, lines, seconds, size, workers):
-        console.result(text)
+    head, rows = [columns[place] for place in used], [[row[place] for place in used] for row in rows]
+    if console.format == "table":
+        others = sum(2 + max(len(str(row[place])) for row in [head, *rows]) for place in range(1, len(head)))
+        room = max(LEAST_NAME, console.width - others)
+        if max(len(line.recipe) for line in lines) > room:
+            rows = [[name, *row[1:]] for name, row in zip(short_names(candidates, room), rows, strict=True)]
+    console.result(render_rows(console.format, head, rows))
 
 
 def _probed(course: Course, console: Console) -> list[Probed | None]:
@@ -98,16 +126,20 @@ def _line(name: str, candidate: Candidate, course: Course, probed: Probed | None
     report = candidate.report_count
     further = protocol.widenings * 2 * len(protocol.choosing)
     done = sum(cell.key in course.folder.finished for cell in course.cells_of(candidate))
+    searched = candidate.cells(course.problems) if candidate.stage == "search" else []
+    passing = sum(cell.trial.config.train.epochs for cell in searched) / arm.config.train.epochs
+    shares = 1 + bool(searched) + bool(report) + (not candidate.measured)
     tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
-    return Line(name, said, tuned, candidate.choose_count, report, further, done, probed)
+    known = (candidate.choose_count, report, further, done, passing, shares, candidate.measured)
+    return Line(name, said, tuned, *known, probed)
 
 
 def _seconds(line: Line) -> float:
     left = max(0, line.trials + line.report - line.done)
     if line.probed is None or not left:
         return 0.0
-    shares = 3 if line.report else 1
-    return left * line.probed.trial_seconds + shares * line.probed.build_seconds
+    measuring = 0.0 if line.measured else MEASURE_SECONDS
+    return measuring + (left + line.passing) * line.probed.trial_seconds + line.shares * line.probed.build_seconds
 
 
 def _bytes(candidate: Candidate, course: Course) -> int:
@@ -116,7 +148,7 @@ def _bytes(candidate: Candidate, course: Course) -> int:
     return FOLDER_BYTES + config.train.epochs * (EPOCH_BYTES + STEP_BYTES * per_epoch)
 
 
-def _sentences(source: Source, lines: Sequence[Line], seconds: float, size: float, workers: int) -> list[str]:
+def _sentences(source: Source, lines: Sequence[Line], cost: Cost, workers: int) -> list[str]:
     total, done = sum(line.trials + line.report for line in lines), sum(line.done for line in lines)
     further = sum(line.further for line in lines)
     more = f"; up to {further} more where the best rate is at an end" if further else ""
@@ -124,10 +156,12 @@ def _sentences(source: Source, lines: Sequence[Line], seconds: float, size: floa
     told = [
         "",
         f"{counted(total, 'trial')}{f', {done} of them done' if done else ''}{more}",
-        f"about {duration(seconds)} with {counted(workers, 'worker')}, {size / 1e6:.1f} MB in {place}"
-        if seconds
+        f"about {duration(cost.seconds)} with {counted(workers, 'worker')}, {cost.bytes / 1e6:.1f} MB in {place}"
+        if cost.seconds
         else f"nothing is left to do; the runs are in {place}",
     ]
+    if cost.once_seconds:
+        told.append(f"{duration(cost.once_seconds)} of that for all images to go once through the backbone")
     if len({(line.trials, line.report) for line in lines}) > 1:
         told.append("the budgets of the recipes are not equal; the comparison will say so")
     return told

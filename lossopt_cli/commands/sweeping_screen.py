@@ -14,7 +14,7 @@ from lossopt_cli.data.counted import Counted
 from lossopt_cli.progress import duration
 from lossopt_cli.sweeps.candidates import Candidate
 from lossopt_cli.sweeps.course import Course
-from lossopt_cli.sweeps.shares import Ended
+from lossopt_cli.sweeps.shares import Ended, Told
 
 REDRAW_SECONDS = 0.25
 LINE_SECONDS = 10.0
@@ -33,6 +33,7 @@ class SweepScreen:
         self.lines_on_screen = 0
         self.long = ""
         self.said: set[str] = set()
+        self.tellers: dict[str, str] = {}
         self.names = short_names(course.candidates, max(24, console.width - 46))
         self.width = max(map(len, ["recipe", *self.names]))
 
@@ -40,7 +41,9 @@ class SweepScreen:
         """The problem, the setting, the seeds, the folder."""
         candidate = self.course.candidates[0]
         protocol = candidate.protocol
-        datasets = {self.course.problems.of(arm.config).description for c in self.course.candidates for arm in c.arms}
+        problems = [self.course.problems.of(arm.config) for c in self.course.candidates for arm in c.arms]
+        datasets = {problem.description for problem in problems}
+        notes = dict.fromkeys(note for problem in problems for note in problem.notes)
         rates = "each learning rate found for it" if candidate.arms[0].rates.auto else "learning rates as given"
         seeds = protocol.report or protocol.choosing
         lines = {
@@ -50,22 +53,32 @@ class SweepScreen:
             "folder": f"{self.course.folder.path}      {counted(workers, 'worker')}",
         }
         for word, text in lines.items():
-            for place, line in enumerate(textwrap.wrap(text, min(self.console.width, 80) - LABEL)):
-                self.console.note(f"{'' if place else word:<{LABEL}}{line}")
+            self._labelled(word, text)
+            for note in notes if word == "data" else ():
+                self._labelled("", f"({note})")
         self.console.note()
+        if self.console.live:
+            self.draw(0.0, last=True)
 
-    def tell(self, text: str) -> None:
+    def tell(self, told: Told) -> None:
         """What takes long before trials can begin: how far it is in the last line; anything else above the table, once,
-        however many workers say it."""
+        by the first share that needs it, however many do."""
+        text = told.text
+        if self.tellers.setdefault(told.of, told.by) != told.by:
+            return
         if isinstance(text, Counted):
             self.long = "" if text.done == text.count else text
         if isinstance(text, Counted) or text in self.said:
             return
         self.said.add(text)
         self._clear()
+        self._labelled("features", text)
+        if self.console.live:
+            self.drawn_at = -math.inf
+
+    def _labelled(self, word: str, text: str) -> None:
         for place, line in enumerate(textwrap.wrap(text, min(self.console.width, 80) - LABEL)):
-            self.console.note(f"{'' if place else 'features':<{LABEL}}{line}")
-        self.drawn_at = -math.inf
+            self.console.note(f"{'' if place else word:<{LABEL}}{line}")
 
     def draw(self, in_progress: float, *, last: bool = False) -> None:
         """in_progress: how much of the shares at work is done, in trials."""
@@ -92,7 +105,8 @@ class SweepScreen:
 
     def _line(self, in_progress: float) -> str:
         ended = [end for end in self.course.ended.values() if end.cell.is_kept]
-        done, total, lost = self.course.done, self.course.total, sum(end.lost for end in ended)
+        known = self.course.known
+        done, total, lost = len(known), self.course.total, sum(end.lost for end in known)
         failed = sum(end.status == "failed" for end in ended)
         text = f"{done} of {counted(total, 'trial')}" + (f", {lost} lost" if lost else "")
         text += f", {failed} failed" if failed else ""

@@ -180,7 +180,7 @@ def _again(command: str, request: Request, changed: Mapping[str, str | None]) ->
     words = ["lossopt", command, *([str(request.config)] if request.config else [])]
     for word in WORDS:
         if flags.get(word.name) is not None:
-            words += [word.flag, str(flags[word.name])]
+            words += [word.flag] if word.kind == "switch" else [word.flag, str(flags[word.name])]
     dropped = "optimizer." if "optimizer" in changed else "optimizer.learning_rate"
     for text in request.sets:
         words += [] if text.startswith(dropped) else ["--set", text]

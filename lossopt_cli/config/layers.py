@@ -9,13 +9,15 @@ from typing import Any
 
 from lossopt_cli.catalogue.lookup import nearest
 from lossopt_cli.config import reading
-from lossopt_cli.config.schema import DataConfig, TrainConfig
+from lossopt_cli.config.schema import AugmentConfig, DataConfig, TrainConfig
 from lossopt_cli.config.words import AXES, OTHER_VARIABLES, PARTS, SECTIONS, WORDS, Word, word_named
 from lossopt_cli.errors import Fault, UsageError
 
 DATA_KEYS = tuple(DataConfig.model_fields)
 OF_ANY_DATA = ("data.split", "data.split_seed", "data.split_method")
 TRAIN_KEYS = tuple(TrainConfig.model_fields)
+AUGMENT = "train.augment"
+AUGMENT_KEYS = tuple(AugmentConfig.model_fields)
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,17 @@ class Layer:
         """A value of a section, if the section can have it; what a part takes is checked when it is known."""
         section, _, name = key.partition(".")
         given = at.given(key, value)
+        if key == AUGMENT and isinstance(value, dict):
+            for word, item in value.items():
+                self.put_value(f"{AUGMENT}.{word}", item, at)
+            return
+        if key.startswith(f"{AUGMENT}."):
+            self._put_augment(key, given)
+            return
         known = {"train": TRAIN_KEYS, "sweep": AXES}.get(section)
         if known is not None and name not in known and not (section == "sweep" and "." in name):
-            self.faults.append(Fault(f"unknown key {key}", given.place, remedy=did_you_mean(name, known)))
+            remedy = did_you_mean_axis(name) if section == "sweep" else did_you_mean(name, known)
+            self.faults.append(Fault(f"unknown key {key}", given.place, remedy=remedy))
         elif section == "data" and name == "settings" and isinstance(value, dict):
             for setting, item in value.items():
                 self.put(f"data.settings.{setting}", at.given(f"data.settings.{setting}", item))
@@ -83,6 +93,13 @@ class Layer:
             self.put(f"data.settings.{name}", given)
         else:
             self.put(key, given)
+
+    def _put_augment(self, key: str, given: Given) -> None:
+        word = key.removeprefix(f"{AUGMENT}.")
+        if word in AUGMENT_KEYS:
+            self.put(key, given)
+        else:
+            self.faults.append(Fault(f"unknown key {key}", given.place, remedy=did_you_mean(word, AUGMENT_KEYS)))
 
     def put_recipe(self, section: str, given: Given) -> None:
         """`sgd:momentum=0.9` as optimizer.name and optimizer.momentum."""
@@ -177,6 +194,10 @@ def lay_over(below: dict[str, Given], above: Mapping[str, Given]) -> dict[str, G
         if part in above or (both_named and _identity(part, above) != _identity(part, below)):
             kept = () if part in above else OF_ANY_DATA
             merged = {key: g for key, g in merged.items() if not key.startswith(f"{part}.") or key in kept}
+    if AUGMENT in above:
+        merged = {key: g for key, g in merged.items() if not key.startswith(f"{AUGMENT}.")}
+    elif any(key.startswith(f"{AUGMENT}.") for key in above):
+        merged.pop(AUGMENT, None)
     return merged | {key: given for key, given in above.items() if key not in PARTS}
 
 
@@ -195,6 +216,14 @@ def did_you_mean(name: str, names: Iterable[str]) -> str | None:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"it takes {', '.join(names)}" if names else None
+
+
+def did_you_mean_axis(name: str) -> str:
+    """The same of the keys of `sweep:`, among which is any key of another section, with that before it."""
+    if name in TRAIN_KEYS:
+        return f"did you mean train.{name}?"
+    said = did_you_mean(name, AXES)
+    return said if nearest(name, AXES) else f"{said}, and any key with its section: train.batch_size"
 
 
 def moved(faults: Iterable[Fault], place: str) -> list[Fault]:
@@ -219,7 +248,7 @@ def _put_word(layer: Layer, word: Word, value: Any, at: Places) -> None:
 def _read_word(word: Word, text: str) -> Any:
     if word.kind == "column":
         return int(text) if re.fullmatch(r"-?\d+", text) else text
-    return reading.scalar(text) if word.kind == "value" else text
+    return reading.scalar(text) if word.kind in ("value", "switch") else text
 
 
 def _put_set(layer: Layer, text: str) -> None:

@@ -18,6 +18,7 @@ KINDS = {
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping",
+    "model_type": "a mapping",
 }
 
 
@@ -50,6 +51,9 @@ def _faults_of(error: ValidationError, section: str, model: type[BaseModel], pla
     values: dict[str, Any] = {}
     faults = []
     for detail in error.errors(include_url=False):
+        if not detail["loc"]:  # of the whole of it
+            faults.append(Fault(f"{section} changes nothing", next(iter(places.values()), None), detail["msg"]))
+            continue
         key = str(detail["loc"][0])
         if detail["type"] == "extra_forbidden":
             remedy = did_you_mean(key, model.model_fields)
@@ -73,6 +77,8 @@ def _wanted(detail: Mapping[str, Any]) -> str:
             return f"{inside}a number of at least {context['ge']}"
         case "less_than":
             return f"{inside}a number below {context['lt']}"
+        case "less_than_equal":
+            return f"{inside}a number of at most {context['le']}"
         case "literal_error":
             return str(context["expected"]).replace("'", "")
     return inside + KINDS.get(kind, detail["msg"])

@@ -13,15 +13,17 @@ from lossopt_cli.catalogue.metrics import metric_named
 from lossopt_cli.catalogue.rows import DataRow, Task
 from lossopt_cli.config import choices, layers
 from lossopt_cli.config.data_part import data_row, fill_data, name_data
-from lossopt_cli.config.layers import Given, Layer, moved
+from lossopt_cli.config.layers import AUGMENT, Given, Layer, moved
 from lossopt_cli.config.messages import in_order, validated
 from lossopt_cli.config.parts import canonical, fill, learning_rate_fault
 from lossopt_cli.config.references import data_kind, is_user_code
-from lossopt_cli.config.schema import Config, DataConfig, Part, TrainConfig
+from lossopt_cli.config.schema import AugmentConfig, Config, DataConfig, Part, TrainConfig
 from lossopt_cli.config.writing import dump
 from lossopt_cli.errors import Fault, UsageError
 
 __all__ = ["Resolved", "complete", "dump", "resolve", "resolve_layers"]
+
+USUAL_VIEWS = 4  # of each training image, for a frozen backbone
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class _Work:
         if "optimizer.name" not in given:
             given["optimizer.name"] = Given(choices.DEFAULT_OPTIMIZER, "default", "optimizer", Path())
         optimizer, schedule = self._part("optimizer", given), self._part("schedule", given)
-        train = self._train(given)
+        train = self._train(given, model)
         sweep = {key.removeprefix("sweep."): g.value for key, g in given.items() if key.startswith("sweep.")}
         self.origins |= {key: g.origin for key, g in given.items() if key.startswith("sweep.")}
         if self.faults:
@@ -246,7 +248,7 @@ class _Work:
         )
         return data.model_copy(update={"image_size": row.size})
 
-    def _train(self, given: Mapping[str, Given]) -> TrainConfig | None:
+    def _train(self, given: Mapping[str, Given], model: Part | None) -> TrainConfig | None:
         values = {key.removeprefix("train."): item for key, item in given.items() if key.startswith("train.")}
         metric = values.get("metric")
         if metric is not None and isinstance(metric.value, str):
@@ -256,9 +258,26 @@ class _Work:
                 self.faults += moved(error.faults, metric.place)
         self.origins |= {f"train.{key}": "default" for key in TrainConfig.model_fields}
         self.origins |= {f"train.{key}": item.origin for key, item in values.items()}
+        within = [key for key in values if key.startswith("augment.")]
+        augment = self._augment({key.removeprefix("augment."): values.pop(key) for key in within}, model)
         train, faults = validated("train", TrainConfig, values)
         self.faults += faults
-        return train
+        return train if train is None or augment is None else train.model_copy(update={"augment": augment})
+
+    def _augment(self, given: Mapping[str, Given], model: Part | None) -> AugmentConfig | None:
+        """What is said of `train.augment`, with the usual number of views where there are any."""
+        if not given:
+            return None
+        self.origins |= {f"{AUGMENT}.{key}": "default" for key in AugmentConfig.model_fields if key not in given}
+        augment, faults = validated(AUGMENT, AugmentConfig, given)
+        self.faults += faults
+        has_views = model is not None and model.name == "transfer"
+        if "views" in given and given["views"].value is not None and not has_views and model is not None:
+            what = f"{AUGMENT}.views is for model transfer: {model.name} has no backbone that images go through once"
+            self.faults.append(Fault(what, given["views"].place, remedy="leave it out: every step has new images"))
+        if augment is not None and has_views and augment.views is None:
+            augment = augment.model_copy(update={"views": USUAL_VIEWS})
+        return augment
 
 
 def _kind(task: Task) -> str:

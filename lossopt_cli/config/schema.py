@@ -109,6 +109,36 @@ class DataConfig(BaseModel):
     )
 
 
+class AugmentConfig(BaseModel):
+    """How training images are changed at random, by Keras's layers; what stands beyond an edge is mirrored."""
+
+    model_config = STRICT
+
+    flip: Literal["horizontal", "vertical", "both"] | None = Field(
+        None, description="RandomFlip: mirrored in half of the cases, left to right, upside down, or each"
+    )
+    crop: float = Field(
+        0.0, ge=0.0, le=0.5, description="RandomTranslation: shifted by up to this share of a side, 0 to 0.5"
+    )
+    rotation: float = Field(
+        0.0, ge=0.0, le=180.0, description="RandomRotation: turned by up to so many degrees either way, 0 to 180"
+    )
+    brightness: float = Field(
+        0.0, ge=0.0, le=1.0, description="RandomBrightness: up to this share of white added or taken away, 0 to 1"
+    )
+    views: int | None = Field(
+        None,
+        ge=0,
+        description="transfer: so many changed copies of each image, made once, take turns; 0: new ones at every step",
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "AugmentConfig":
+        if not (self.flip or self.crop or self.rotation or self.brightness):
+            raise PydanticCustomError("augment", "at least one of flip, crop, rotation and brightness; null for none")
+        return self
+
+
 class TrainConfig(BaseModel):
     """How long, in what batches, from which seed, on what."""
 
@@ -130,6 +160,7 @@ class TrainConfig(BaseModel):
     keep: Literal["last", "best"] = Field(
         "last", description="which epoch's weights model.keras has; best is by the metric on validation"
     )
+    augment: AugmentConfig | None = Field(None, description="random changes of training images; none unless said")
     threads: int = Field(1, ge=1, description="CPU threads of torch, 1 or more")
     engine: Literal["auto", "stack", "single"] = Field("auto", description="auto unless you are measuring")
 

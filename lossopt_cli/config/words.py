@@ -15,19 +15,20 @@ AXES = ("loss", "optimizer", "learning_rate", "seeds", "seed", "data", "model")
 @dataclass(frozen=True)
 class Word:
     """name: as `resolve` takes it in `flags`. kind: how its text is read; a recipe is NAME[:key=value...],
-    text stays text, a column is a whole number or text, a value is a YAML 1.2 scalar."""
+    text stays text, a column is a whole number or text, a value is a YAML 1.2 scalar, a switch is one of the scalars
+    true and false, whose flag stands alone."""
 
     name: str
     flag: str
     variable: str
     key: str
-    kind: Literal["recipe", "data", "text", "column", "value"] = "value"
+    kind: Literal["recipe", "data", "text", "column", "value", "switch"] = "value"
 
 
 WORDS = (
     Word("data", "--data", "LOSSOPT_DATA", "data", "data"),
     Word("target", "--target", "LOSSOPT_TARGET", "data.target", "column"),
-    Word("skip_bad_images", "--skip-bad-images", "LOSSOPT_SKIP_BAD_IMAGES", "data.skip_bad_images"),
+    Word("skip_bad_images", "--skip-bad-images", "LOSSOPT_SKIP_BAD_IMAGES", "data.skip_bad_images", "switch"),
     Word("model", "--model", "LOSSOPT_MODEL", "model", "recipe"),
     Word("loss", "--loss", "LOSSOPT_LOSS", "loss", "recipe"),
     Word("optimizer", "--opt", "LOSSOPT_OPT", "optimizer", "recipe"),

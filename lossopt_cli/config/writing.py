@@ -11,6 +11,7 @@ from lossopt_cli.config.schema import Config
 PLAIN_WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*")
 NOT_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 COMMENT_COLUMN = 44
+NESTED = ("data.settings", "train.augment")  # mappings whose keys have lines of their own
 
 
 def dump(config: Config, origins: Mapping[str, str] | None = None) -> str:
@@ -25,11 +26,12 @@ def dump(config: Config, origins: Mapping[str, str] | None = None) -> str:
             continue
         lines.append((f"{section}:", ""))
         for key, item in value.items():
-            if not (section == "data" and key == "settings"):
+            nested = isinstance(item, dict) and f"{section}.{key}" in NESTED
+            if not nested:
                 lines.append((f"  {key}: {flow(item)}", f"{section}.{key}"))
             elif item:
-                lines.append(("  settings:", ""))
-                lines += [(f"    {k}: {flow(v)}", f"data.settings.{k}") for k, v in item.items()]
+                lines.append((f"  {key}:", ""))
+                lines += [(f"    {k}: {flow(v)}", f"{section}.{key}.{k}") for k, v in item.items()]
     if origins is None:
         return "".join(f"{text}\n" for text, _ in lines)
     longest = max((len(text) for text, key in lines if key in origins), default=0)

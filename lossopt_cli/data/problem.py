@@ -85,11 +85,14 @@ class FeatureInputs:
 @dataclass(frozen=True)
 class Split:
     """Raw inputs [n, ...], targets [n] (class numbers int64, or float64 in the target's own units), and which
-    rows of the whole data set these are, [n]."""
+    rows of the whole data set these are, [n].
+
+    views: the inputs as epochs of a training see them in turn, where that is not as they are."""
 
     inputs: np.ndarray | Rows
     targets: np.ndarray
     rows: np.ndarray
+    views: tuple[np.ndarray | Rows, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -200,7 +200,8 @@ def class_codes(name: str, labels: Sequence[str], kept: KeptRun) -> tuple[np.nda
     count = int((found < 0).sum())
     if kept.config.data.classes is not None and count < len(found):
         return found, [f"left out as in the training (data.classes): {count} examples of {', '.join(strangers[:5])}"]
-    more = f", nor are {len(strangers) - 1} others" if len(strangers) > 1 else ""
+    others = len(strangers) - 1
+    more = "" if others == 0 else ", nor is another" if others == 1 else f", nor are {others} others"
     what = f"'{strangers[0]}' ({list(labels).count(strangers[0])} of {len(labels)} examples of {name}) is no class"
     near = nearest(strangers[0], kept.classes)
     shown = ", ".join(kept.classes[:12]) + (", ..." if len(kept.classes) > 12 else "")

@@ -1,5 +1,6 @@
 """What a run ran on, without secrets: versions, machine, commit, command line."""
 
+import math
 import os
 import platform
 import re
@@ -29,6 +30,7 @@ VARIABLES = re.compile(
 )
 SECRET_WORD = "token|password|passwd|passphrase|pwd|secrets?|keys?|api_?key|accesskey|secretkey|credentials?|auth"
 HIDDEN = "***"
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # microseconds of a core in each period: "150000 100000", or "max 100000"
 GIT = ("git", "-c", "core.fsmonitor=false", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 GIT_SECONDS = 1.0
 # Forms that issuers give their tokens, so that one is known without a name beside it.
@@ -147,5 +149,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """The cores that this process was given: by affinity, and by the quota of its container."""
+    given = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    quota, _, period = QUOTA.read_text().strip().partition(" ") if QUOTA.is_file() else ("max", "", "")
+    return given if quota == "max" else max(1, min(given, math.ceil(int(quota) / int(period))))

@@ -132,8 +132,14 @@ def _setting(config: Mapping, facts: Mapping, code: Mapping[str, str]) -> dict:
         "model": _model(config.get("model"), code),
         "head_units": facts.get("head_units"),
         "scale_target": facts.get("scale_target", config["data"].get("scale_target", True)),
-        "train": {key: facts.get(key, config["train"].get(key)) for key in SETTING_OF_TRAIN},
+        "train": {key: facts.get(key, config["train"].get(key)) for key in SETTING_OF_TRAIN} | _augmented(config),
     }
+
+
+def _augmented(config: Mapping) -> dict:
+    """What training images go through; nothing where they stay as they are, as before there was such a key."""
+    augment = config["train"].get("augment")
+    return {"augment": dict(augment)} if augment else {}
 
 
 def _meant(name: str, part: Mapping | None, facts: Mapping, code: Mapping[str, str]) -> dict | None:

@@ -19,18 +19,24 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.csv import csv_text
 
 LONGEST_NAME = 200
-LONGEST_PART = 48
+LONGEST_PART = 56
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=+-]*")
 
 
-def safe(part: str) -> str:
+def safe(part: str, longest: int = LONGEST_PART) -> str:
     """`part` with only letters, digits and ._=+- in it: needs no quoting in a shell and is a name on every
-    filesystem.
+    filesystem. Of a path the last name; of `name:setting=value...` as many settings as find room, each whole.
 
     `huber:delta=0.5` becomes `huber_delta=0.5`, and `mine/loss.py:f` becomes `loss.py_f`.
     """
-    last = PurePath(part).name or part
-    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", last)[:LONGEST_PART].strip("._-") or "_"
+    short = re.sub(r"(^|=)[^:=,]*[/\\]", r"\1", part.rstrip("/\\"))
+    first, *settings = (re.sub(r"[^A-Za-z0-9._=+-]+", "_", piece) for piece in short.split(":"))
+    name = first[:longest]
+    for setting in settings:
+        if len(longer := re.sub("_+", "_", f"{name}_{setting}")) > longest:
+            break
+        name = longer
+    return name.strip("._-") or "_"
 
 
 def run_name(
@@ -46,9 +52,12 @@ def run_name(
 
     The date and time stand for uniqueness only to the second: see RunFolder.create_numbered.
     """
-    parts = [safe(part) for part in (problem_name, model, loss_label, optimizer_label)]
+    words = (problem_name, model, loss_label, optimizer_label)
     tail = f"lr{safe(f'{learning_rate:g}')}-s{seed}-{now:%Y%m%d-%H%M%S}"
-    return f"{'-'.join(parts)[: LONGEST_NAME - len(tail) - 1]}-{tail}"
+    parts, room = [safe(word) for word in words], LONGEST_NAME - len(tail) - len(words)
+    if sum(map(len, parts)) > room:
+        parts = [safe(word, room // len(words)) for word in words]
+    return f"{'-'.join(parts)}-{tail}"
 
 
 def plain(value: Any) -> Any:

@@ -11,17 +11,17 @@ from lossopt_cli.errors import LossoptError
 from lossopt_cli.sweeps.arms import Pace, Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.probing import probed
-from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Workplace
+from lossopt_cli.sweeps.probing import Probes
+from lossopt_cli.sweeps.shares import Ended, Moved, Probed, Share, Told, Workplace
 from lossopt_cli.sweeps.trials import Heard, Trained, write_trial
 from lossopt_cli.training import devices
 from lossopt_cli.training.building import UserParts, user_parts
+from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.judging import Guess, guess_of
 from lossopt_cli.training.loop import Outcome
 from lossopt_cli.training.running import Run, at_work
 from lossopt_cli.training.stacking import prepare_stack, train_stack
 from lossopt_cli.training.stopping import Stopping
-from lossopt_cli.training.transfer.features import unheard
 from lossopt_cli.training.widths import choice
 
 
@@ -39,21 +39,24 @@ class Stack:
 @dataclass
 class Bench:
     """Trains shares, one after the other, and tells of every trial that has ended. parts: the user's code that a config
-    names. announce: told of what takes long before trials can begin."""
+    names."""
 
     workplace: Workplace
-    tell: Callable[[Ended | Moved | Probed], None]
+    tell: Callable[[Ended | Moved | Probed | Told], None]
     problems: Problems = field(default_factory=lambda: Problems(lambda text: None))
     ended: set[str] = field(default_factory=set)
     parts: Callable[[Config], UserParts] = lambda config: user_parts(config, Path.cwd())
-    announce: Callable[[str], None] = unheard
+    probes: Probes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.probes = Probes(self.problems)
 
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
         they are trained again without it; where memory runs out, in halves. Raises the signal that `stopping` has
         caught."""
         if share.probe:
-            self.tell(probed(share.cells, self.problems))
+            self.tell(self.probes.of(share.cells))
             return
         try:
             self._together(share.cells, stopping)
@@ -83,7 +86,11 @@ class Bench:
         The width is that of the sweep where it has found one before, so that a trial comes out the same."""
         began_at = time.perf_counter()
         configs = [cell.trial.config for cell in cells]
-        runs = prepare_stack(configs, self.problems.of(configs[0]), self.parts(configs[0]), self.announce)
+        if len(cells) > 1 and stack_key(configs[0]) is None:
+            for cell in cells:  # one network at a time in memory
+                self._together([cell], stopping)
+            return
+        runs = prepare_stack(configs, self.problems.of(configs[0]), self.parts(configs[0]), self._announcer(cells))
         with at_work(runs[0]):
             guess, pace = guess_of(runs[0].examination, runs[0].state), cells[0].pace or _pace(runs[0])
         if cells[0].role == "measure":
@@ -107,8 +114,12 @@ class Bench:
             if cell.role == "search":
                 self._tell_ended(_searched(cell, outcome))
             else:
-                trained = Trained(run, outcome, stack.guess, told, len(cells), stack.widest, spent)
+                trained = Trained(run.ended(outcome), outcome, stack.guess, told, len(cells), stack.widest, spent)
                 self._tell_ended(Ended.of(cell, write_trial(self.workplace, cell, trained)))
+
+    def _announcer(self, cells: Sequence[Cell]) -> Callable[[str], None]:
+        """Tells what takes long before these can begin."""
+        return lambda text: self.tell(Told.of_cells(cells, text))
 
     def _moved(self, cells: Sequence[Cell]) -> Callable[[int, int, int], None]:
         """Tells how far trials are that leave a run."""

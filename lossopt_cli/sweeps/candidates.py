@@ -8,6 +8,7 @@ from typing import Literal
 from lossopt_cli.analysis.arms import View
 from lossopt_cli.analysis.comparison import Edge
 from lossopt_cli.analysis.looking import is_higher_better
+from lossopt_cli.config.stages import shortened
 from lossopt_cli.data.trial import default_metric
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.fingerprint import canonical
@@ -95,7 +96,8 @@ class Candidate:
     @property
     def report_count(self) -> int:
         """How many trials report at most, beside those that choose."""
-        return len(self.protocol.report) * (2 if self.protocol.default else 1)
+        has_default = self.protocol.default and any(arm.default_rate is not None for arm in self.arms)
+        return len(self.protocol.report) * (2 if has_default else 1)
 
     @property
     def to_come(self) -> int:
@@ -171,7 +173,7 @@ def _shortened(arm: Arm, problems: Problems) -> Arm:
     train = arm.config.train
     per_epoch = -(-len(problems.of(arm.config).train) // train.batch_size)
     epochs = min(train.epochs, -(-SEARCH_STEPS // per_epoch))
-    config = arm.config.model_copy(update={"train": train.model_copy(update={"epochs": epochs})})
+    config = arm.config if epochs == train.epochs else shortened(arm.config, epochs)
     return replace(arm, config=config)
 
 

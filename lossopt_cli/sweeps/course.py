@@ -70,9 +70,10 @@ class Course:
         return needed + sum(candidate.to_come for candidate in self.candidates)
 
     @property
-    def done(self) -> int:
-        """How many of those asked for have ended."""
-        return sum(self.outcome(trial) is not None for trial, cell in self.cells.items() if cell.is_kept)
+    def known(self) -> list[Ended]:
+        """How those of them ended that have, now or in an earlier sweep."""
+        found = (self.outcome(trial) for trial, cell in self.cells.items() if cell.is_kept)
+        return [ended for ended in found if ended is not None]
 
     def outcome(self, trial: str) -> Ended | None:
         """How a trial ended, now or in an earlier sweep; None for one that has not."""

@@ -1,41 +1,31 @@
 """The local workers of a sweep: fresh processes from a fork server that has keras loaded, one thread each."""
 
-import math
 import multiprocessing
-import os
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from pathlib import Path
 from typing import Self
 
 from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.shares import Ended, Idle, Moved, Share, Told, Workplace
+from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, Share, Told, Workplace
 
 TICK_SECONDS = 0.2
 WORKER = "lossopt_cli.sweeps.worker"
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 Event = Ended | Moved | Told | None
 
 
-def cores() -> int:
-    """The cores that this process was given: by affinity, and by the quota of its container."""
-    given = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    quota, _, period = QUOTA.read_text().strip().partition(" ") if QUOTA.is_file() else ("max", "", "")
-    return given if quota == "max" else max(1, min(given, math.ceil(int(quota) / int(period))))
-
-
 @dataclass
 class Task:
-    """A share at work. cells: those that have not ended. moved: how far these are, in trials."""
+    """A share at work. cells: those that have not ended. moved: how far these are, in trials. broken: what its process
+    died of, where it could say so."""
 
     cells: list[Cell] = field(default_factory=list)
     moved: float = 0.0
+    broken: str | None = None
 
     def end(self, cell: Cell) -> None:
         """Notes that this one has ended."""
@@ -124,6 +114,9 @@ class Crew:
             if event.device not in (None, "cpu"):
                 self.count = 1
             return
+        if isinstance(event, Broken):
+            worker.task.broken = event.reason
+            return
         if isinstance(event, Moved):
             worker.task.moved = event.trials
         elif not isinstance(event, Told):
@@ -142,7 +135,7 @@ class Crew:
         if len(cells) > 1:
             shares.extendleft(halves(Share(tuple(cells))))
         elif cells:
-            reason = f"its process ended with code {worker.process.exitcode}"
+            reason = worker.task.broken or f"its process ended with code {worker.process.exitcode}"
             yield failed(self.workplace, cells[0], reason)
 
 

@@ -53,12 +53,9 @@ def _train(
     from lossopt_cli.sweeps.bench import Bench
     from lossopt_cli.training.stopping import Stopping
 
-    def announce(text: str) -> None:
-        told.put(Told(text))
-
     user = code.unpacked(Path.cwd())
     known = Problems(lambda text: None, {problem[0]: writable(problem[1])})
-    Bench(here, told.put, known, parts=lambda config: user, announce=announce).train(share, Stopping())
+    Bench(here, told.put, known, parts=lambda config: user).train(share, Stopping())
 
 
 def _waiting(told: "queue.SimpleQueue[Event]", sweep: Path) -> list[Sent]:

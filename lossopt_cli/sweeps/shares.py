@@ -1,7 +1,7 @@
 """What travels between the driver of a sweep and those who train: plain data, without torch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,19 +48,35 @@ class Moved:
 
 @dataclass(frozen=True)
 class Told:
-    """What takes long before trials can begin, or how far it is (`Counted`)."""
+    """What takes long before trials can begin, or how far it is (`Counted`). of: equal for shares that need the same;
+    by: the share that told it. A screen listens to the first of them: the others only wait, or find it done."""
 
     text: str
+    of: str
+    by: str
+
+    @classmethod
+    def of_cells(cls, cells: Sequence[Cell], text: str) -> "Told":
+        """What the share of these cells tells."""
+        return cls(text, inputs_of(cells[0]), cells[0].key)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An error that nobody foresaw, of which a worker dies. reason: what it is and where, in a line; then its trace."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
 class Probed:
     """What a kind of trial costs: seconds to build it once, and then for each trial of a share. fault: why it cannot be
-    trained, None where it can."""
+    trained, None where it can. once_seconds: what comes before any of the trials on these inputs."""
 
     cell: Cell
     build_seconds: float = 0.0
     trial_seconds: float = 0.0
+    once_seconds: float = 0.0
     fault: str | None = None
 
 
@@ -124,6 +140,12 @@ def _sizes(pace: Pace) -> tuple[int, int]:
         return FEW, max(pace.width, MANY)
     least = min(max(1, math.ceil(LEAST_SECONDS / pace.seconds)), 2 * FEW)
     return least, max(least, pace.width, math.ceil(MOST_SECONDS / pace.seconds))
+
+
+def inputs_of(cell: Cell) -> str:
+    """Equal for cells whose images, if any, go through the same backbone."""
+    config = cell.trial.config
+    return canonical({"data": config.data.model_dump(), "model": config.model and config.model.model_dump()})
 
 
 def kind_of(cell: Cell) -> str:

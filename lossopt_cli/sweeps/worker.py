@@ -4,10 +4,14 @@ it once for all of them."""
 import os
 import signal
 import threading
+import traceback
+from dataclasses import dataclass
 from multiprocessing import connection, parent_process
+from pathlib import Path
+from types import TracebackType
 
 from lossopt_cli.sweeps.bench import Bench
-from lossopt_cli.sweeps.shares import Idle, Told, Workplace
+from lossopt_cli.sweeps.shares import Broken, Idle, Workplace
 from lossopt_cli.training.devices import device_named
 from lossopt_cli.training.stopping import Stopping
 
@@ -17,15 +21,33 @@ def work(driver: connection.Connection, workplace: Workplace, device: str) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    bench = Bench(workplace, driver.send, announce=lambda text: driver.send(Told(text)))
+    bench = Bench(workplace, driver.send)
     driver.send(Idle(device_named(device).type))
-    while True:
-        try:
-            share = driver.recv()
-        except EOFError:
-            os._exit(0)  # leaving the interpreter would take torch a second
-        bench.train(share, Stopping())
-        driver.send(Idle())
+    with _Telling(driver):
+        while True:
+            try:
+                share = driver.recv()
+            except EOFError:
+                os._exit(0)  # leaving the interpreter would take torch a second
+            bench.train(share, Stopping())
+            driver.send(Idle())
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """Tells the driver of an error that nobody foresaw, instead of a traceback on the screen for each worker."""
+
+    driver: connection.Connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+        at = traceback.extract_tb(trace)[-1]
+        what = f"{kind.__name__}: {error}".splitlines()[0]
+        told = "".join(traceback.format_exception(error))
+        self.driver.send(Broken(f"internal error: {what} ({Path(at.filename).name}:{at.lineno})\n{told}"))
+        os._exit(1)
 
 
 def _end_with_driver() -> None:

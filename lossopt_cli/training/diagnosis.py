@@ -59,11 +59,13 @@ class Doctor:
     def began(self, state: State, initial: Mapping[str, Mapping[str, float]]) -> None:
         """The look at the first batch, before the first step."""
         program, problem = self.examination.program, self.examination.problem
-        seen = looked_at(program, state, *self._first_batch())
+        rows, targets = self._first_batch()
+        seen = looked_at(program, state, rows, targets)
         loss = next(iter(initial.values()), {}).get("loss")
         known = loss is not None and not math.isnan(loss)
         found = [start_loss(loss, self.guess.fair, seen.loss)] if known else []
         found += [inputs.input_range(self.pixels)] if self.pixels is not None else []
+        found.append(inputs.inputs_alike(self._spread(rows)))
         found += outputs.findings(self._batch(seen.targets, seen.raw))
         found += layers.of_activities(seen.activities)
         found += [layers.vanishing_gradients(seen.gradients), layers.exploding_gradients(seen.norm, self.guess.fair)]
@@ -89,6 +91,10 @@ class Doctor:
             found.append(finding)
         self._tell(found, epoch=evaluation.epoch, step=evaluation.step)
 
+    def moved(self, examination: Examination) -> None:
+        """The second stage begins: what trains from here on is looked at."""
+        self.examination = examination
+
     def _tell(self, found: Sequence[Finding], epoch: float | None, step: int) -> None:
         known = {finding.name for finding in self.found}
         new = [replace(one, epoch=epoch, step=step) for one in found if one.name not in known]
@@ -102,6 +108,14 @@ class Doctor:
         feed, plan = self.examination.feeds["train"], self.plan
         order = torch.from_numpy(batch_order(len(feed), plan.seed, 0)[: plan.batch_size]).to(feed.targets.device)
         return feed.rows(order), feed.targets.index_select(0, order)
+
+    def _spread(self, rows: torch.Tensor) -> inputs.Spread:
+        """By how much these inputs differ."""
+        given = self.examination.problem.inputs
+        scale = given.scale if given.kind == "image" else 1.0
+        size = float(rows.float().std(dim=0, correction=0).square().mean().sqrt())
+        random = self.pixels is not None and self.config.model.settings["weights"] == "none"
+        return inputs.Spread(scale * size, len(rows), self.pixels.backbone if random else None)
 
     def _batch(self, targets: torch.Tensor, raw: torch.Tensor) -> outputs.Batch:
         objective, task = self.examination.objective, self.examination.problem.task

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from lossopt_cli.data.problem import ImageInputs, Problem, Split
 from lossopt_cli.data.rows import Rows
+from lossopt_cli.training.augmentation import Augmentation, Drawn
 from lossopt_cli.training.randomness import batch_order
 from lossopt_cli.training.targets import Objective, encoded
 
@@ -22,6 +23,9 @@ class Feed:
     places: which rows of the storage the examples are, int64 [n]; None where they are all of them, in order.
     scale: what images are multiplied by, None where inputs are eaten as they are. channels_first: images are fed as
     [n, channels, height, width] over memory that stays height, width, channels, which convolutions on a CPU prefer.
+
+    Epochs of a training may see the examples otherwise than they are: views take turns, or augmentation changes each at
+    random. `rows` and `all` give them as they are.
     """
 
     inputs: torch.Tensor
@@ -29,6 +33,8 @@ class Feed:
     scale: float | None
     channels_first: bool
     places: torch.Tensor | None = None
+    views: tuple["Feed", ...] = ()
+    augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -54,9 +60,29 @@ class Feed:
         Examples are gathered a chunk at a time; the batches are views of it.
         """
         order = torch.from_numpy(batch_order(len(self), seed, epoch)).to(self.targets.device)
+        shown, drawn = self.shown(epoch), self.drawn(seed, epoch)
         for chunk in order.split(self._rows_in_a_chunk(batch_size)):
-            inputs = self.rows(chunk).split(batch_size)
-            yield from zip(inputs, self.targets.index_select(0, chunk).split(batch_size), strict=True)
+            batches = shown.rows(chunk).split(batch_size), chunk.split(batch_size)
+            targets = self.targets.index_select(0, chunk).split(batch_size)
+            for inputs, rows, wanted in zip(*batches, targets, strict=True):
+                self.change(inputs, drawn, rows)
+                yield inputs, wanted
+
+    def shown(self, epoch: int) -> "Feed":
+        """The view whose turn it is; these examples themselves where there are no views."""
+        return self.views[epoch % len(self.views)] if self.views else self
+
+    def drawn(self, seed: int, epoch: int) -> Drawn | None:
+        """What augmentation does to every example in this epoch; None without."""
+        if self.augmentation is None:
+            return None
+        return self.augmentation.drawn(len(self), self.targets.device, "augmentation", seed, epoch)
+
+    def change(self, inputs: torch.Tensor, drawn: Drawn | None, rows: torch.Tensor) -> None:
+        """Changes inputs that `rows` has gathered as was drawn for them, in place."""
+        if drawn is not None:
+            images = inputs.permute(0, 2, 3, 1) if self.channels_first else inputs
+            images.copy_(self.augmentation.applied(images, drawn, rows))
 
     def _eaten(self, raw: torch.Tensor) -> torch.Tensor:
         if self.scale is None:
@@ -70,18 +96,25 @@ class Feed:
 
 
 def feed(problem: Problem, split: Split, objective: Objective, device: torch.device, channels_first: bool) -> Feed:
-    """The split on the device, its targets encoded for the objective."""
+    """The split on the device, its targets encoded for the objective, with its views."""
     targets = torch.from_numpy(np.ascontiguousarray(encoded(problem, objective.fit, split.targets))).to(device)
     is_image = isinstance(problem.inputs, ImageInputs)
     raw = problem.inputs.encode(split.inputs) if problem.inputs.kind == "table" else split.inputs
     kept = np.uint8 if is_image and raw.dtype == np.uint8 else np.float32
-    storage, places = _shared(raw, device) if isinstance(raw, Rows) else (_own(raw, kept).to(device), None)
+    storage, places = _stored(raw, kept, device)
     scale = problem.inputs.scale if is_image else None
-    return Feed(storage, targets, scale, channels_first and is_image, places)
+    plain = Feed(storage, targets, scale, channels_first and is_image, places)
+    views = [_stored(view, kept, device) for view in split.views]
+    return replace(plain, views=tuple(replace(plain, inputs=own, places=places) for own, places in views))
 
 
-def _own(raw: np.ndarray, kept: type[np.generic]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(raw, dtype=kept))
+def _stored(
+    raw: np.ndarray | Rows, kept: type[np.generic], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The storage and the places in it, None for all of them in order."""
+    if isinstance(raw, Rows):
+        return _shared(raw, device)
+    return torch.from_numpy(np.ascontiguousarray(raw, dtype=kept)).to(device), None
 
 
 def _shared(raw: Rows, device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:

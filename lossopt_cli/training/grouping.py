@@ -2,17 +2,20 @@
 
 from lossopt_cli.catalogue.optimizers import optimizer_named
 from lossopt_cli.config.schema import Config
+from lossopt_cli.config.stages import has_backbone, has_features
 from lossopt_cli.runs.fingerprint import canonical
 
 
 def stack_key(config: Config) -> str | None:
     """What trials of one stack have in common: all of the config but learning rate, schedule and seed. None for a
-    trial that goes alone: its optimizer is not Keras's, or its engine is `single`.
+    trial that goes alone: its optimizer is not Keras's, its engine is `single`, or a backbone sees every batch of it.
 
     Where `data.split_seed` is `seed` the seed belongs to it. Trials with one key have the same problem, too, and may be
     given the same Problem.
     """
     if config.train.engine == "single" or optimizer_named(config.optimizer.name) is None:
+        return None
+    if has_backbone(config) and not has_features(config):
         return None
     plain = config.model_dump(exclude={"schedule", "sweep"})
     plain["optimizer"].pop("learning_rate", None)

@@ -19,13 +19,16 @@ from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import encoded, guess, read_out
 
 STANDARD_NORMAL = 1.959963984540054  # half the width of a 95 % interval, in standard errors
+# What one unit on standardised inputs gives at the start: Glorot's weights of variance 2 / (inputs + 1).
+FRESH = math.sqrt(2.0)
 
 
 @dataclass(frozen=True)
 class Guess:
     """What is had without a model: the loss of the constant output that says the class frequencies or the mean (None
-    where the loss has no such reading), and every metric by split. undecided: what outputs of 0 cost, for classes:
-    where a fresh network starts under a loss of margins, which may be far above guessing."""
+    where the loss has no such reading), and every metric by split. undecided: what a fresh network costs that is well
+    scaled: for classes outputs of 0, which may be far above guessing under a loss of margins; for numbers FRESH on
+    either side of their mean."""
 
     loss: float | None
     metrics: Mapping[str, Mapping[str, float]]
@@ -58,9 +61,13 @@ def guess_of(examination: Examination, state: State) -> Guess:
         constant = torch.softmax(constant, -1) if objective.units > 1 else torch.sigmoid(constant)
     truth = torch.from_numpy(encoded(problem, objective.fit, shown.targets))
     loss = float(objective.loss(truth, constant.expand(len(shown), -1).contiguous())) + penalty
-    undecided = None
-    if problem.task != "regression" and not objective.activated:
-        undecided = float(objective.loss(truth, torch.zeros(len(shown), objective.units))) + penalty
+    starts: tuple[torch.Tensor, ...] = ()
+    if problem.task == "regression":
+        starts = constant - FRESH, constant + FRESH
+    elif not objective.activated:
+        starts = (torch.zeros(objective.units),)
+    costs = [float(objective.loss(truth, start.expand(len(shown), -1).contiguous())) for start in starts]
+    undecided = math.fsum(costs) / len(costs) + penalty if costs and np.isfinite(costs).all() else None
     return Guess(loss if math.isfinite(loss) else None, scored, undecided)
 
 
@@ -138,6 +145,7 @@ def judge(
         examples=len(examination.feeds[split]),
         best_epoch=outcome.evaluations[outcome.best].epoch if outcome.kept is not None else None,
         guessing=guessed,
+        guessing_on_train=guess.metrics.get("train"),
         learned=learned,
         predicted=_most_predicted(said),
         standard_error=error,

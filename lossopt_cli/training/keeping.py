@@ -12,9 +12,9 @@ from lossopt_cli.config.writing import dump
 from lossopt_cli.data.kept import training_facts
 from lossopt_cli.data.problem import FeatureInputs, Problem
 from lossopt_cli.runs.folder import RunFolder
-from lossopt_cli.training import networks, whole
+from lossopt_cli.training import networks, staging, whole
 from lossopt_cli.training.state import State
-from lossopt_cli.training.transfer.backbone import BACKBONE
+from lossopt_cli.training.transfer.backbone import places_of_head
 from lossopt_cli.training.user_code import keep_copies
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def keep_model(run: "Run", state: State, folder: RunFolder) -> list[Warned]:
     """Writes model.keras with the weights of the state, and labels.json; what there is to say where that fails."""
     if not bool(torch.isfinite(state.weights).all()):
         return []
+    if run.second is not None:  # the backbone's layers had not begun to train
+        run, state = run.second, staging.grown(run, state)
     objective = run.built.objective
     labels = whole.labels(run.problem, objective.fit, activated=objective.activated)
     folder.write_json("labels.json", labels | {"training": training_facts(run.problem)})
@@ -104,8 +106,7 @@ def _core(run: "Run", state: State) -> keras.Model:
 
 def buffers_of_head(model: keras.Model) -> list[keras.Variable]:
     """The variables beside the weights of what stands behind a frozen backbone, in the order of a head alone."""
-    frozen = {id(v) for layer in model.layers if layer.name == BACKBONE for v in layer.variables}
-    return [v for v in model.non_trainable_variables if id(v) not in frozen]
+    return [model.non_trainable_variables[place] for place in places_of_head(model)]
 
 
 def channels_last(config: Config, problem: Problem, units: int) -> keras.Model:

@@ -42,6 +42,9 @@ class Observer(Protocol):
     def evaluated(self, outcome: Outcome, stretch: "Stretch", raw: torch.Tensor | None) -> None:
         """After an evaluation, which is the outcome's last; raw: outputs on validation, None where there is none."""
 
+    def moved(self, examination: Examination) -> None:
+        """The second stage begins, in which this is what trains."""
+
 
 def train(
     program: Program,
@@ -60,6 +63,14 @@ def train(
     A non-finite loss or weight ends it as a result, and so does an interruption between two steps; both are said in the
     outcome's status. Anything else is raised.
     """
+    outcome, stopping = begin(examination, recorder, state, observer), stopping or Stopping()
+    go_on(program, examination, plan, recorder, outcome, stopping, observer)
+    conclude(examination, plan, outcome)
+    return outcome
+
+
+def begin(examination: Examination, recorder: Recorder, state: State, observer: Observer | None = None) -> Outcome:
+    """The outcome before the first step, with what is measured then."""
     began_at = time.perf_counter()
     initial = {split: examination.measure(state, split) for split in SPLITS}  # train first: its loss is the start
     outcome = Outcome("done", state, state, {split: values for split, values in initial.items() if values})
@@ -69,11 +80,24 @@ def train(
         began_at = time.perf_counter()
         observer.began(state, outcome.initial)
         outcome.seconds["evaluate"] += time.perf_counter() - began_at
-    feed = examination.feeds["train"]
-    per_epoch = -(-len(feed) // plan.batch_size)
-    _prepare(program, state, feed, plan, per_epoch)
+    return outcome
+
+
+def go_on(
+    program: Program,
+    examination: Examination,
+    plan: Plan,
+    recorder: Recorder,
+    outcome: Outcome,
+    stopping: Stopping,
+    observer: Observer | None = None,
+) -> None:
+    """Trains the outcome's state in place, to the end of the plan or of its first stage; all of it is in the outcome,
+    but for what `conclude` measures."""
+    feed, state = examination.feeds["train"], outcome.trained
+    _prepare(program, state, feed, plan)
     try:
-        for stretch in stretches(program, feed, plan, recorder, state, stopping or Stopping()):
+        for stretch in stretches(program, feed, plan, recorder, state, stopping):
             raw = _evaluate(stretch, examination, plan, recorder, outcome)
             if observer is not None:
                 began_at = time.perf_counter()
@@ -84,13 +108,12 @@ def train(
     except KeyboardInterrupt as stop:
         outcome.status, outcome.stopped_by = "interrupted", stop
     outcome.state = program.finished(state)
-    _conclude(examination, plan, outcome)
-    return outcome
 
 
-def _prepare(program: Program, state: State, feed: Feed, plan: Plan, per_epoch: int) -> None:
+def _prepare(program: Program, state: State, feed: Feed, plan: Plan) -> None:
     """Shows the program two batches of the common shape, so that it may record its step."""
-    steps = per_epoch * (plan.epochs - state.epoch) if len(feed) >= 2 * plan.batch_size else 0
+    per_epoch = -(-len(feed) // plan.batch_size)
+    steps = per_epoch * (plan.end - state.epoch) if len(feed) >= 2 * plan.batch_size else 0
     if not steps:
         return
     batches = feed.epoch(plan.seed, state.epoch, plan.batch_size)
@@ -113,7 +136,8 @@ class Stretch:
 def stretches(
     program: Program, feed: Feed, plan: Plan, recorder: Recorder, state: State, stopping: Stopping
 ) -> Iterator[Stretch]:
-    """Trains, yielding at every evaluation point: the end of an epoch, or every `evaluate_every` steps and at the end.
+    """Trains to the end of the plan or of its first stage, yielding at every evaluation point: the end of an epoch, or
+    every `evaluate_every` steps and at the end.
 
     Asked to stop, it yields what it has and raises the cause.
     """
@@ -121,7 +145,7 @@ def stretches(
     steps = per_epoch * plan.epochs
     stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
     told_at = began_at
-    for epoch in range(state.epoch, plan.epochs):
+    for epoch in range(state.epoch, plan.end):
         seed_everything("epoch", plan.seed, epoch)  # for what draws from the global generators: code of the user's
         behind = state.step - epoch * per_epoch
         with program.session(state) as session:
@@ -149,7 +173,7 @@ def stretches(
                     yield stretch
                     stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
         state.epoch = epoch + 1
-        if not plan.evaluate_every or state.step % plan.evaluate_every == 0 or state.epoch == plan.epochs:
+        if not plan.evaluate_every or state.step % plan.evaluate_every == 0 or state.epoch == plan.end:
             stretch.epoch, stretch.seconds = float(state.epoch), time.perf_counter() - began_at
             yield stretch
             stretch, began_at = Stretch(first_step=state.step), time.perf_counter()
@@ -229,7 +253,7 @@ def remember_best(evaluation: Evaluation, plan: Plan, outcome: Outcome) -> None:
         outcome.kept = outcome.state.copy()
 
 
-def _conclude(examination: Examination, plan: Plan, outcome: Outcome) -> None:
+def conclude(examination: Examination, plan: Plan, outcome: Outcome) -> None:
     """Metrics of the last weights on every split, unless they diverged, and of the best ones where they were kept."""
     if not outcome.evaluations:
         return

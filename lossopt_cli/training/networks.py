@@ -16,7 +16,7 @@ from lossopt_cli.catalogue.models import model_named
 from lossopt_cli.catalogue.rows import ModelRow
 from lossopt_cli.data.problem import ArrayInputs, FeatureInputs, ImageInputs, TableInputs
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.training.transfer.backbone import Backbone
+from lossopt_cli.training.transfer.backbone import Backbone, unfreeze
 
 Inputs = ImageInputs | TableInputs | ArrayInputs | FeatureInputs
 Layout = Literal["channels_first", "channels_last"]
@@ -196,12 +196,14 @@ def _subsample(parts: _Parts, x, name: str):
 
 
 def _transfer(parts: _Parts, x):
-    """A frozen backbone and dense layers; on features, which a backbone has made before, the dense layers alone, with
-    the same initial weights."""
+    """A backbone, frozen but for the layers of `unfreeze`, and dense layers; on features, which a backbone has made
+    before, the dense layers alone, with the same initial weights."""
     if isinstance(parts.inputs, FeatureInputs):
         return parts.hidden(parts.flatten(x))
     precision = "float32" if parts.policy == "float32" else "bfloat16"
     backbone = Backbone.of(parts.settings, parts.inputs, precision).build()
+    if parts.settings["unfreeze"]:
+        unfreeze(backbone, parts.settings["unfreeze"], parts.settings["backbone"])
     if parts.layout == "channels_first":
         x = keras.layers.Permute((2, 3, 1), dtype="float32", name="channels_last")(x)
     return parts.hidden(parts.flatten(backbone(x, training=False)))

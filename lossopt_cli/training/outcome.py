@@ -12,7 +12,8 @@ from lossopt_cli.training.state import State
 class Plan:
     """How long and how: rates has one learning rate a step, NaN where the optimizer keeps its own.
 
-    evaluate_every: steps between evaluations, an epoch where None. higher: whether a higher metric is better.
+    evaluate_every: steps between evaluations, an epoch where None. higher: whether a higher metric is better. until:
+    the epoch that ends its first stage, where it has two.
     """
 
     epochs: int
@@ -23,6 +24,12 @@ class Plan:
     higher: bool
     evaluate_every: int | None = None
     keep_best: bool = False
+    until: int | None = None
+
+    @property
+    def end(self) -> int:
+        """After how many epochs the loop comes back."""
+        return self.epochs if self.until is None else self.until
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Outcome:
     state: after the last step, as results are of it; trained: as the next step needs it (the checkpoint), which differs
     where the optimizer averages weights. kept: weights and buffers at the best evaluation, where they were asked for.
     outputs: raw outputs of the weights that are reported, by split, of what a judgement looks at: validation and test,
-    and train where there is no validation.
+    and train where there is no validation. stage: in which it ended, where there are two.
     """
 
     status: str
@@ -70,6 +77,7 @@ class Outcome:
     last_finite: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
     stopped_by: BaseException | None = None
+    stage: int = 1
 
     @property
     def reported(self) -> tuple[Mapping[str, Mapping[str, float]], State]:

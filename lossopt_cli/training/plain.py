@@ -25,6 +25,7 @@ class PlainProgram:
 
     is_traced = False
     tracing_seconds = 0.0
+    behind = 0  # its optimizer counts its own steps
 
     def __init__(
         self,

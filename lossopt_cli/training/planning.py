@@ -10,6 +10,7 @@ from lossopt_cli.catalogue.rows import Task
 from lossopt_cli.catalogue.schedules import multipliers
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import Config
+from lossopt_cli.config.stages import second_stage
 from lossopt_cli.data.problem import Problem
 from lossopt_cli.data.trial import default_metric, usual_batch
 from lossopt_cli.errors import Fault, UsageError
@@ -27,13 +28,18 @@ def plan_of(config: Config, problem: Problem, built: Build, measured: Sequence[s
     per_epoch = -(-len(problem.train) // config.train.batch_size)
     steps = per_epoch * config.train.epochs
     rate = built.learning_rate if built.learning_rate is not None else np.nan
-    rates = np.full(steps, rate)
+    rates, stage = np.full(steps, rate), second_stage(config)
+    if stage is not None:
+        if built.learning_rate is None:
+            what = f"{config.optimizer.name} keeps a learning rate of its own, which unfrozen layers cannot share"
+            raise UsageError(Fault(what, "model.unfreeze", "an optimizer that takes learning_rate"))
+        rates[stage.after * per_epoch :] = stage.rate(rate)
     if config.schedule is not None:
         if built.learning_rate is None:
             what = f"{config.optimizer.name} keeps a learning rate of its own, which a schedule cannot set"
             remedy = "drop the schedule, or let the optimizer take learning_rate"
             raise UsageError(Fault(what, "--schedule", remedy=remedy))
-        rates = rate * multipliers(config.schedule.name, config.schedule.settings, steps, per_epoch)
+        rates = rates * multipliers(config.schedule.name, config.schedule.settings, steps, per_epoch)
     metric = _metric(config, problem.task, built.objective, measured)
     return Plan(
         epochs=config.train.epochs,
@@ -44,6 +50,7 @@ def plan_of(config: Config, problem: Problem, built: Build, measured: Sequence[s
         higher=metric != "loss" and metric_named(metric).better == "higher",
         evaluate_every=config.train.evaluate_every,
         keep_best=config.train.keep == "best",
+        until=None if stage is None else stage.after,
     )
 
 

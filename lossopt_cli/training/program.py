@@ -44,6 +44,7 @@ class Program:
     penalties of the layers are added. tracing: False keeps the plain Python of the step (the same bits).
     remembered: what the user's code keeps in plain Python; a step that changes it is not recorded.
     stack: what trains many trials of this program, kept since its recordings serve one stack after the other.
+    behind: how many steps of a state were taken by another program, before this one's optimizer began.
     """
 
     model: keras.Model
@@ -56,6 +57,7 @@ class Program:
     notes: list[str] = field(default_factory=list)
     tracing_seconds: float = 0.0
     stack: object | None = None
+    behind: int = 0
     _recorded: dict[tuple, Function] = field(default_factory=dict)
 
     def start(self) -> State:
@@ -176,7 +178,7 @@ class Session:
         torch._foreach_copy_(self.gradients, rest[:count])
         norm = torch.linalg.vector_norm(self.gradient)
         self.state.step += 1
-        program.rule.update(row.vector, self.gradient, row.slots, rate, self.state.step)
+        program.rule.update(row.vector, self.gradient, row.slots, rate, self.state.step - program.behind)
         moved = [(into, value) for into, value in zip(row.buffers, rest[count:], strict=True) if into is not value]
         if moved:
             torch._foreach_copy_([into for into, _ in moved], [value for _, value in moved])

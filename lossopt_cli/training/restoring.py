@@ -12,6 +12,7 @@ import torch
 from lossopt_cli.catalogue.metrics import Outputs
 from lossopt_cli.config import choices
 from lossopt_cli.config.schema import Config, DataConfig, Part
+from lossopt_cli.config.stages import has_backbone, has_features
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import Problem
 from lossopt_cli.errors import Fault, RunError, UsageError
@@ -26,7 +27,7 @@ from lossopt_cli.training.program import predict
 from lossopt_cli.training.state import State
 from lossopt_cli.training.targets import read_out
 from lossopt_cli.training.transfer.backbone import apart
-from lossopt_cli.training.transfer.features import featured_split, is_frozen
+from lossopt_cli.training.transfer.features import featured_split
 from lossopt_cli.training.user_code import Running
 from lossopt_cli.training.user_parts import make_loss
 
@@ -103,18 +104,17 @@ def restore(kept: KeptRun, problem: Problem, user: UserParts, device: str | None
     config = kept.config
     devices.set_up(config.train.threads)
     chosen = devices.device_named(device) if device else _usual_device(config)
-    frozen = is_frozen(config)
-    net = _around_backbone(kept, problem, user) if frozen else network(config, problem, user)
+    net = _around_backbone(kept, problem, user) if has_backbone(config) else network(config, problem, user)
     layout = Layout.of([variable.shape for variable in net.model.trainable_variables])
     state = _weights(kept, problem, net, layout)
     on_device = State(state.weights.to(chosen), [buffer.to(chosen) for buffer in state.buffers], [])
     files = frozenset(path for obj in user.objects.values() for path in obj.files)
-    backbone, head = apart(net.model) if frozen else (None, net.model)
+    backbone, head = apart(net.model) if has_features(config) else (None, net.model)
     return Restored(config, net, Predictor(head, layout, on_device), chosen, files, backbone)
 
 
 def _around_backbone(kept: KeptRun, problem: Problem, user: UserParts) -> Network:
-    """The whole network of a run with a frozen backbone, whose weights model.keras has; without that file, those that
+    """The whole network of a run with a backbone, whose weights model.keras has; without that file, those that
     the config names."""
     part, code = kept.config.model, user["loss"]
     if (kept.folder / MODEL).is_file():
@@ -158,7 +158,8 @@ def _of_whole(path: Path, config: Config, problem: Problem, net: Network, layout
     weights = torch.zeros(1, layout.size)
     for view, variable in zip(layout.views(weights[0]), core.trainable_variables, strict=True):
         view.copy_(variable.value.detach())
-    buffers = [variable.value.detach().clone().cpu()[None] for variable in buffers_of_head(core)]
+    kept = buffers_of_head(core) if has_features(config) else core.non_trainable_variables
+    buffers = [variable.value.detach().clone().cpu()[None] for variable in kept]
     return State(weights, buffers, [])
 
 

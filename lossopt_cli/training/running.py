@@ -3,27 +3,28 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import keras
 import torch
 
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.config.schema import Config
-from lossopt_cli.data.problem import SPLITS, FeatureInputs, Problem
+from lossopt_cli.config.stages import SecondStage, as_frozen, second_stage
+from lossopt_cli.data.problem import FeatureInputs, Problem
 from lossopt_cli.data.trial import Trial
-from lossopt_cli.errors import Fault, RunError, UsageError
+from lossopt_cli.errors import RunError
 from lossopt_cli.runs.folder import RunFolder
-from lossopt_cli.training import devices, keeping, results
-from lossopt_cli.training.building import Build, UserParts, build, is_pure
+from lossopt_cli.training import devices, keeping, results, staging
+from lossopt_cli.training.augmentation import Augmentation
+from lossopt_cli.training.building import Build, UserParts
 from lossopt_cli.training.diagnosis import doctor_of
 from lossopt_cli.training.doctor.finding import Finding
-from lossopt_cli.training.feeding import feed
 from lossopt_cli.training.judging import Guess, guess_of, judge
-from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan, train
-from lossopt_cli.training.plain import PlainProgram
+from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan
 from lossopt_cli.training.planning import plan_of
+from lossopt_cli.training.preparing import Parts, files_of, keras_name, parts_of
 from lossopt_cli.training.recording import FolderRecorder
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
@@ -51,7 +52,8 @@ class Run:
 
     problem: as it was posed; `examination.problem` is what the network is fed, which may be features of its images.
     initial_outputs: raw outputs of the untrained network on a few rows, see `Examination.first_outputs`.
-    pass_seconds: what making the features took, or finding them.
+    pass_seconds: what making the features took, or finding them. second: the run as it goes on when the top of its
+    backbone begins to train, where it does.
     """
 
     trial: Trial
@@ -65,6 +67,11 @@ class Run:
     plain: bool
     build_seconds: float
     pass_seconds: float = 0.0
+    second: "Run | None" = None
+
+    def ended(self, outcome: Outcome) -> "Run":
+        """The run with the network that the outcome's weights are of."""
+        return self.second if outcome.stage == 2 else self
 
     @property
     def steps(self) -> int:
@@ -80,68 +87,53 @@ def prepare(
     """
     devices.set_up(config.train.threads)
     device = devices.device_named(config.train.device)
+    changes = Augmentation.of(config.train.augment, problem) if config.train.augment else None
+    began_at = time.perf_counter()
+    stage, tuned = second_stage(config), None
+    if stage is not None:  # before the images go anywhere: the backbone may not have so many layers
+        tuned = parts_of(config, problem, user, device, changes, tracing=tracing)
+        announce(_told(stage, config))
     passing_at = time.perf_counter()
     fed = featured(config, problem, device, announce)
-    began_at = time.perf_counter()
-    built = build(config, fed, user)
-    with keras.device(_keras_name(device)):
-        program = built.program(device, tracing)
-        feeds = {name: feed(fed, fed.split(name), built.objective, device, built.channels_first) for name in SPLITS}
-        first = next(feeds["train"].epoch(config.train.seed, 0, config.train.batch_size))
-        with Running(_files(user), None):
-            _try_loss(built, program, first)
-            plain = not is_pure(program, *first)
-        if plain:
-            program = _plain_program(built, device)
-        examination = Examination(fed, built.objective, feeds, program, config.train.batch_size)
-        state = program.start()
-        with Running(_files(user), None):
-            outputs, measured = examination.first_outputs(state), examination.measured(state)
+    passed_at = time.perf_counter()
+    parts = parts_of(as_frozen(config), fed, user, device, changes, tracing=tracing)
+    built, examination, program = parts.built, parts.examination, parts.examination.program
+    state = program.start()
+    with keras.device(keras_name(device)), Running(files_of(user), None):
+        outputs, measured = examination.first_outputs(state), examination.measured(state)
     plan = plan_of(config, problem, built, measured)
     code = {obj.reference: obj.fingerprint for obj in user.objects.values()}
     trial = Trial.of(keeping.filled(config, built.settings), problem, code)
-    spent = time.perf_counter() - began_at
     if isinstance(fed.inputs, FeatureInputs) and fed.inputs.note:
         program.notes.append(fed.inputs.note)
-    passing = began_at - passing_at
-    return Run(trial, problem, built, plan, device, examination, state, outputs, plain, spent, passing)
+    passing = passed_at - passing_at
+    spent = time.perf_counter() - began_at - passing
+    run = Run(trial, problem, built, plan, device, examination, state, outputs, parts.plain, spent, passing)
+    return run if tuned is None else replace(run, second=_behind(run, tuned))
 
 
-def _plain_program(built: Build, device: torch.device) -> PlainProgram:
-    if built.optimizer is None:
-        raise UsageError(
-            Fault(
-                "the model draws random numbers without a SeedGenerator, and the optimizer is torch's",
-                "--model",
-                remedy="pass seed=keras.random.SeedGenerator(...) to keras.random, or use a Keras optimizer",
-            )
-        )
-    return built.plain_program(device)
+def _behind(run: Run, parts: Parts) -> Run:
+    """The second stage of the run, which begins where the first one ends."""
+    program = parts.examination.program
+    program.behind = run.plan.until * -(-len(run.problem.train) // run.plan.batch_size)
+    return replace(run, **vars(parts), state=program.start())
+
+
+def _told(stage: SecondStage, config: Config) -> str:
+    """What is said of the second stage before the first."""
+    rate = config.optimizer.settings.get("learning_rate")
+    at = "" if rate is None else f" at a learning rate of {stage.rate(rate):g}"
+    return (
+        f"the backbone stays frozen for {counted(stage.after, 'epoch')}; then its top {counted(stage.layers, 'layer')} "
+        f"train too{at}, batch norms apart: the optimizer starts afresh, and every batch goes through the backbone"
+    )
 
 
 @contextmanager
 def at_work(run: Run) -> Iterator[None]:
     """Around what trains and evaluates the run: on its device, and a RunError at the line of user code that raises."""
-    with keras.device(_keras_name(run.device)), Running(_files(run.built.user), None, raises=RunError):
+    with keras.device(keras_name(run.device)), Running(files_of(run.built.user), None, raises=RunError):
         yield
-
-
-def _keras_name(device: torch.device) -> str:
-    return "cpu" if device.type == "cpu" else f"{device.type}:{device.index or 0}"
-
-
-def _files(user: UserParts) -> frozenset[Path]:
-    return frozenset(path for obj in user.objects.values() for path in obj.files)
-
-
-def _try_loss(built: Build, program, first) -> None:
-    """Calls a loss of the user's once on the first batch, so that what is wrong with it is said before training."""
-    loss = built.objective.loss
-    if built.user["loss"] is None or not hasattr(loss, "check"):
-        return
-    inputs, targets = first
-    raw = program.predict(program.start(), inputs).requires_grad_()
-    loss.check(targets, raw)
 
 
 class _Recorders:
@@ -182,14 +174,15 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
     begun = results.opening(run, str(folder.path), environment, copies)
     folder.write_json("result.json", begun)
     written = time.perf_counter() - ready_at
-    with Stopping() as stopping, _Left(folder, recorder, begun), keras.device(_keras_name(run.device)):
-        with Running(_files(run.built.user), None, raises=RunError):
+    with Stopping() as stopping, _Left(folder, recorder, begun), keras.device(keras_name(run.device)):
+        with Running(files_of(run.built.user), None, raises=RunError):
             guess = guess_of(run.examination, run.state)
             screen.ready(run)
             recorders = _Recorders(recorder, screen, guess)
             config, rate = run.trial.config, run.built.learning_rate
             doctor = doctor_of(run.examination, run.plan, guess, config, rate, screen.noticed)
-            outcome = train(run.examination.program, run.examination, run.plan, recorders, run.state, stopping, doctor)
+            outcome = staging.train(run, recorders, stopping, doctor)
+            run = run.ended(outcome)
             judging_at = time.perf_counter()
             judgement = judge(run.examination, run.plan, outcome, guess, config, rate, doctor.found)
         writing_at = time.perf_counter()

@@ -9,7 +9,7 @@ import torch
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data.problem import Problem
 from lossopt_cli.data.trial import Trial
-from lossopt_cli.training import keeping, loop, running
+from lossopt_cli.training import keeping, running, staging
 from lossopt_cli.training.building import UserParts, network
 from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.loop import Outcome, Recorder
@@ -126,7 +126,7 @@ def stack_program(alone: Program) -> StackProgram:
 
 
 def _train_alone(run: Run, recorder: Recorder, stopping: Stopping) -> Outcome:
-    return loop.train(run.examination.program, run.examination, run.plan, recorder, run.state, stopping)
+    return staging.train(run, recorder, stopping)
 
 
 def _joined(runs: Sequence[Run]) -> State:

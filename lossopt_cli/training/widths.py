@@ -95,9 +95,10 @@ def measured(run: Run) -> dict[int, float]:
 
 def _first_turns(run: Run) -> dict[int, float]:
     """As `measured`, of one turn each, after which it is known which widths there are."""
-    program, plan = run.examination.program, run.plan
-    epoch = run.examination.feeds["train"].epoch(plan.seed, 0, plan.batch_size)
-    program.prepare(run.state.copy(), list(itertools.islice(epoch, 2)), 1_000_000)
+    program, plan, feed = run.examination.program, run.plan, run.examination.feeds["train"]
+    if len(feed) >= 2 * plan.batch_size:  # where an epoch has no two batches of one shape, training records no step
+        epoch = feed.epoch(plan.seed, 0, plan.batch_size)
+        program.prepare(run.state.copy(), list(itertools.islice(epoch, 2)), 1_000_000)
     found = {1: _turn(run, 1)}
     for width in WIDTHS.get(run.device.type, WIDTHS_ELSEWHERE):
         room = width * _bytes(stack_program(program), run) <= _room(run.device)

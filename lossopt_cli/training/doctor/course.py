@@ -21,7 +21,7 @@ FAR_BELOW = 10.0  # times: how far a rate is from the default before it is calle
 GREW = 1e3  # times: gradients of networks that train grow tenfold at most while the loss does not fall
 # A loss stands still where the evaluations of the last third came by less than this share of the start below the one
 # before them (Adagrad, the slowest that learns at its default, comes by 0.02), and only where it has not come BELOW
-# guessing, for there it may be at its floor.
+# guessing (of what that costs), for there it may be at its floor.
 STILL, BELOW = 0.002, 0.1
 FEWEST_TO_STAND = 3  # evaluations
 TURNED = 0.25  # of what validation had gained over guessing, given back
@@ -127,25 +127,33 @@ def _exploding(course: Course) -> Finding | None:
 
 
 def _loss_still(course: Course) -> Finding | None:
-    """From the half of the plan on: before it, a slow start is a slow start."""
-    values = np.asarray(course.validation if len(course.validation) else course.train, dtype=np.float64)
-    known = course.guess_loss is not None and np.isfinite(values).all()
-    if not known or len(values) < FEWEST_TO_STAND or 2 * len(course.losses) < course.steps:
+    """From the half of the plan on: before it, a slow start is a slow start. Silent where the loss falls on train
+    alone, for what is learned by heart is learned."""
+    if course.guess_loss is None or 2 * len(course.losses) < course.steps:
         return None
-    last = np.array_split(values, 3)[-1]
-    level, before = float(last.min()), values[-len(last) - 1]
-    if level < course.guess_loss - BELOW * course.scale or before - level > STILL * course.scale:
+    splits = [np.asarray(values, dtype=np.float64) for values in (course.validation, course.train) if len(values)]
+    if not splits or not all(_stands(values, course) for values in splits):
         return None
     rate = higher_rate(course.rate, course.default_rate)
     rate = rate if rate is not None and rate == course.default_rate else None
     return Finding(
         "loss_still",
-        f"The loss stands still at {values[-1]:.4g}; guessing costs {course.guess_loss:.4g}.",
+        f"The loss stands still at {splits[0][-1]:.4g}; guessing costs {course.guess_loss:.4g}.",
         "The last third of the epochs did not make it better: the gradient is lost on the way, the rate is wrong, or "
         "the inputs do not tell the targets.",
         f"Try {spoken(rate, 'another rate')}, scale the inputs, or look at the data.",
         rate,
     )
+
+
+def _stands(values: np.ndarray, course: Course) -> bool:
+    """Whether the last third is neither below guessing nor on the way there. values: finite, one an evaluation."""
+    if len(values) < FEWEST_TO_STAND or not np.isfinite(values).all():
+        return False
+    last = np.array_split(values, 3)[-1]
+    level, before = float(last.min()), values[-len(last) - 1]
+    floor = course.guess_loss - BELOW * (abs(course.guess_loss) or course.scale)
+    return level >= floor and before - level <= STILL * course.scale
 
 
 def _turned(course: Course) -> Finding | None:

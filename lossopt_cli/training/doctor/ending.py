@@ -24,9 +24,9 @@ class Evidence:
 
     losses: of every batch, finite. guess_loss, fair_start: what guessing and a fair start cost, None where not known.
     train, judged, guessing: metrics on train, on `split` of so many examples, and there without a model, of the weights
-    that are reported: those of best_epoch, of the last where it is None. learned: whether the metric beats guessing by
-    two standard errors, standard_error where it is known. predicted: the share of the most predicted class on `split`,
-    None for numbers.
+    that are reported: those of best_epoch, of the last where it is None; guessing_on_train: what train is beside, as
+    guessing where it is None. learned: whether the metric beats guessing by two standard errors, standard_error where
+    it is known. predicted: the share of the most predicted class on `split`, None for numbers.
     default_rate: of the optimizer, None for one that is not in the catalogue. own_loss: whether the loss is the user's,
     of which it is not known what it asks for. cause: what was seen on the first batch and lets nothing be learned.
     """
@@ -50,6 +50,7 @@ class Evidence:
     own_loss: bool = False
     cause: Finding | None = None
     best_epoch: float | None = None
+    guessing_on_train: Mapping[str, float] | None = None
 
     @property
     def at(self) -> str:
@@ -138,10 +139,10 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         why = f"The loss hardly fell ({start:.3g} to {end:.3g}): the learning rate is too low for so few steps, "
         why += "or the inputs do not tell the targets."
         remedy = f"Try {spoken(rate, 'a higher rate')}; if that changes nothing, look at the data."
-    elif _ahead(evidence, evidence.judged) > max(0.0, 0.5 * _ahead(evidence, evidence.train)):
+    elif _ahead(evidence) > max(0.0, 0.5 * _ahead_on_train(evidence)):
         why = f"It is ahead, but by less than two standard errors of {evidence.examples} examples, as chance may be."
         remedy = f"Try more epochs, or give {evidence.split} more examples."
-    elif _ahead(evidence, evidence.train) > 0.1 * abs(guess):
+    elif _ahead_on_train(evidence) > 0.1 * abs(guess):
         why = f"The training loss {fall}, by heart: nothing of it carries over, so the inputs may not tell the targets."
         remedy = "Look at the data and their labels; more examples or a smaller model may help."
     elif evidence.guess_loss is not None and end < evidence.guess_loss - 0.1 * evidence.scale:
@@ -193,15 +194,15 @@ def _one_class(evidence: Evidence) -> Finding | None:
 
 
 def _overfitting(evidence: Evidence) -> Finding | None:
-    """Validation behind training by more than the sample's error explains."""
+    """Validation behind training, each beside what guessing gives there, by more than the sample's error explains."""
     train, judged = evidence.train.get(evidence.metric), evidence.judged.get(evidence.metric)
     if evidence.split == "train" or train is None or judged is None or evidence.learned is False:
         return None
     if evidence.standard_error is None:
         return None
-    gap = train - judged if evidence.higher else judged - train
+    gap = _ahead_on_train(evidence) - _ahead(evidence)
     of_classes = evidence.predicted is not None and evidence.higher
-    behind = BY_HEART if of_classes else BY_HEART_SHARE * _ahead(evidence, evidence.train)
+    behind = BY_HEART if of_classes else BY_HEART_SHARE * _ahead_on_train(evidence)
     if not gap > max(behind, 3.0 * evidence.standard_error):
         return None
     remedy = "Fewer epochs or train.keep: best," if evidence.best_epoch is None else "Fewer epochs,"
@@ -213,7 +214,16 @@ def _overfitting(evidence: Evidence) -> Finding | None:
     )
 
 
-def _ahead(evidence: Evidence, metrics: Mapping[str, float]) -> float:
-    """By how much a metric is better than guessing."""
-    ahead = metrics.get(evidence.metric, math.nan) - evidence.guessing[evidence.metric]
+def _ahead(evidence: Evidence) -> float:
+    """By how much the metric is better than guessing where it is judged."""
+    return _better(evidence, evidence.judged, evidence.guessing)
+
+
+def _ahead_on_train(evidence: Evidence) -> float:
+    """The same on train, beside what guessing gives there."""
+    return _better(evidence, evidence.train, evidence.guessing_on_train or evidence.guessing)
+
+
+def _better(evidence: Evidence, metrics: Mapping[str, float], guessing: Mapping[str, float]) -> float:
+    ahead = metrics.get(evidence.metric, math.nan) - guessing.get(evidence.metric, math.nan)
     return ahead if evidence.higher else -ahead

@@ -1,4 +1,5 @@
-"""What the inputs show: images outside the range that a backbone expects, and images that are in two splits."""
+"""What the inputs show: images outside the range that a backbone expects, inputs that hardly differ, and images that
+are in two splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from lossopt_cli.training.doctor.finding import Finding
 # Of the width of the expected range, by which an end of the range may be off: preprocessing of another family is off by
 # half a width and more ([0, 1] for [-1, 1]), rounding and interpolation by a hundredth.
 OFF = 0.25
+# What inputs differ by from example to example, on the mean: standardised columns by 1, images by 0.05 to 0.5, features
+# of trained backbones by 0.1 to 1. A thousandth of the least of that asks for weights a thousand times as large.
+ALIKE = 1e-4
+FEWEST_TO_DIFFER = 4  # examples
 REPEATED = 0.01  # of the examples that are judged: fewer move a metric by less than 0.01
 
 
@@ -40,6 +45,33 @@ def input_range(pixels: Pixels) -> Finding | None:
 
 def _range(low: float, high: float) -> str:
     return f"{low:.4g}..{high:.4g}"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """By how much the inputs of so many examples differ, as the network is given them: the root mean square of the
+    standard deviations of each number. untrained: the backbone that they come from, where nothing trained it."""
+
+    size: float
+    examples: int
+    untrained: str | None = None
+
+
+def inputs_alike(spread: Spread) -> Finding | None:
+    """What the network is given is about the same for every example."""
+    if spread.examples < FEWEST_TO_DIFFER or not spread.size < ALIKE:
+        return None
+    why = "What tells one from another is lost beside the biases and in rounding, so every output is about the same."
+    remedy = "Scale the inputs (columns standardised, images to 0..1)."
+    if spread.untrained is not None:
+        why = f"The weights of {spread.untrained} are random, and what it makes of images fades from layer to layer."
+        remedy = "Give it trained ones: --set model.weights=imagenet, or a file."
+    return Finding(
+        "inputs_alike",
+        f"What the network is given differs by {spread.size:.0e} from example to example.",
+        why,
+        remedy,
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from keras.src.backend.common import global_state
 
 from lossopt_cli.catalogue.backbones import BackboneRow, Pixels, backbone_named, is_file
+from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.data.problem import ImageInputs
 from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.runs.fingerprint import file_hash
@@ -103,6 +104,34 @@ class Backbone:
         if is_file(self.weights):
             _load(network, self.weights, self.row.name)
         return network
+
+
+def unfreeze(backbone: keras.Model, count: int, name: str) -> None:
+    """Makes the top layers of the network trainable. Its batch norms stay as they are: they run in inference mode, and
+    statistics of a few small batches would undo what the others have learned (Keras's guide to transfer learning).
+
+    UsageError where there are not so many layers, or none of them has weights."""
+    network = next(layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    layers = network.layers
+    if count > len(layers):
+        what = f"{name} has {len(layers)} layers: {count} of them cannot be unfrozen"
+        raise UsageError(Fault(what, "model.unfreeze", f"at most {len(layers)}"))
+    backbone.trainable = True
+    for place, layer in enumerate(layers):
+        is_top = place >= len(layers) - count
+        layer.trainable = is_top and not isinstance(layer, keras.layers.BatchNormalization)
+    if not backbone.trainable_variables:
+        norms = keras.layers.BatchNormalization
+        places = [k for k, layer in enumerate(layers) if layer.variables and not isinstance(layer, norms)]
+        what = f"no weights that could train are in the top {counted(count, 'layer')} of {name}"
+        raise UsageError(Fault(what, "model.unfreeze", f"at least {len(layers) - places[-1]}"))
+
+
+def places_of_head(model: keras.Model) -> list[int]:
+    """Which of the variables beside the weights are those of what stands behind the backbone, in the order of a head
+    alone."""
+    of_backbone = {id(v) for layer in model.layers if layer.name == BACKBONE for v in layer.variables}
+    return [place for place, v in enumerate(model.non_trainable_variables) if id(v) not in of_backbone]
 
 
 def apart(core: keras.Model) -> tuple[keras.Model, keras.Model]:

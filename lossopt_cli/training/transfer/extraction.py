@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -25,6 +26,8 @@ CHECKED = 2  # images on which the fast network is held against Keras's
 AGREEMENT = {torch.float32: 1e-3, torch.bfloat16: 0.5}
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+# (number of the first image, images) -> images
+Change = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,22 @@ class Extraction:
         return cls(lambda images: model(images, training=False).float(), device, workers, note)
 
     def features(
-        self, pieces: Sequence[np.ndarray | Rows], scale: float, told: Callable[[int, int], None]
+        self,
+        pieces: Sequence[np.ndarray | Rows],
+        scale: float,
+        told: Callable[[int, int], None],
+        change: Change | None = None,
     ) -> Iterator[np.ndarray]:
-        """float32 chunks of the features of all images of all pieces, in order. told: (images done, of all)."""
+        """float32 chunks of the features of all images of all pieces, in order. told: (images done, of all). change:
+        what happens to images on the way."""
         count = sum(map(len, pieces))
         done, waiting = 0, deque[Future[np.ndarray]]()
         batches = self._batches(pieces)
         with ThreadPoolExecutor(self.workers) as threads:
+            first = 0
             for batch in batches:
-                waiting.append(threads.submit(self._one, batch, scale))
+                waiting.append(threads.submit(self._one, batch, scale, change and partial(change, first)))
+                first += len(batch)
                 if len(waiting) <= self.workers:
                     continue
                 chunk = waiting.popleft().result()
@@ -74,12 +84,12 @@ class Extraction:
                 told(done, count)
                 yield chunk
 
-    def _one(self, raw: np.ndarray, scale: float) -> np.ndarray:
+    def _one(self, raw: np.ndarray, scale: float, change: Callable[[torch.Tensor], torch.Tensor] | None) -> np.ndarray:
         if self.device.type == "cpu":
             torch.set_num_threads(1)
         with keras.device(self.device.type), torch.inference_mode():
             images = torch.from_numpy(raw).to(self.device).to(torch.float32).mul_(scale)
-            return self.run(images).cpu().numpy()
+            return self.run(images if change is None else change(images)).cpu().numpy()
 
     def _batches(self, pieces: Sequence[np.ndarray | Rows]) -> Iterator[np.ndarray]:
         allowed = BATCH_BYTES.get(self.device.type, BATCH_BYTES_ELSEWHERE)

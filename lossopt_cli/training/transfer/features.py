@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ import torch
 
 from lossopt_cli.catalogue.backbones import is_file
 from lossopt_cli.catalogue.wording import counted
-from lossopt_cli.config.schema import Config
+from lossopt_cli.config.schema import AugmentConfig, Config
+from lossopt_cli.config.stages import has_backbone, is_slow, second_stage
 from lossopt_cli.data import cache
 from lossopt_cli.data.problem import SPLITS, FeatureInputs, ImageInputs, Problem
 from lossopt_cli.data.rows import Rows, mapped, write_array
 from lossopt_cli.runs.fingerprint import canonical
+from lossopt_cli.training.augmentation import Augmentation
 from lossopt_cli.training.transfer.backbone import Backbone
-from lossopt_cli.training.transfer.extraction import Extraction, telling
+from lossopt_cli.training.transfer.extraction import Change, Extraction, telling
 
-KIND, MODEL = "features", "transfer"
+KIND = "features"
 SCHEME = 1  # raise it when the same key begins to mean other numbers
 FEATURES, NOTE = "features.npy", "note.txt"
 HASHED_BYTES = 16 << 20  # at a time
@@ -39,32 +42,110 @@ class Gathered:
         return sum(map(len, self.pieces))
 
 
-def is_frozen(config: Config) -> bool:
-    """Whether a backbone that is not trained stands before the head, so that its features can be made beforehand."""
-    return config.model is not None and config.model.name == MODEL
-
-
 def featured(config: Config, problem: Problem, device: torch.device, announce: Callable[[str], None]) -> Problem:
     """The problem with the features of its images in their place, where the config's model is a frozen backbone; else
-    the problem itself. They are taken from the cache, or made on the device and put there.
+    the problem itself. They are taken from the cache, or made on the device and put there. So are the views of the
+    training images, where augmentation makes such.
 
     announce: told what goes through which backbone, and how far it is. UsageError for images that the backbone cannot
     read; RunError where its weights cannot be had.
     """
-    if not is_frozen(config) or not isinstance(problem.inputs, ImageInputs):
+    if not has_backbone(config) or not isinstance(problem.inputs, ImageInputs):
+        return problem
+    augment, stage = config.train.augment, second_stage(config)
+    epochs = config.train.epochs if stage is None else stage.after
+    if is_slow(config):
+        announce(f"new changes of the images at every step: {counted(epochs, 'slow pass')} through the backbone")
         return problem
     backbone = Backbone.of(config.model.settings, problem.inputs, config.train.precision)
-    gathered = gathered_of(problem)
-    key = key_of(backbone, problem.inputs, gathered)
-    folder = cache.found(KIND, key)
-    if folder is not None:
-        announce(f"of {counted(len(gathered), 'image')} by {backbone.in_words}, from the cache: {folder}")
-    else:
-        announce(f"{counted(len(gathered), 'image')} go once through {backbone.in_words}")
-        make = _maker(backbone, problem.inputs, gathered, device, announce)
-        folder = cache.entry(KIND, key, _about(backbone, problem, gathered), make, announce)
-        announce(f"kept for every later run: {folder}")
-    return on_features(problem, mapped(folder / FEATURES), gathered, _note(folder))
+    whole = Pass(backbone, problem.inputs, gathered_of(problem, SPLITS), device)
+    folder = whole.folder(problem.name, announce)
+    fed = on_features(problem, mapped(folder / FEATURES), whole.gathered, _note(folder))
+    if augment is None:
+        return fed
+    count = min(augment.views, epochs)
+    announce(
+        f"{counted(augment.views, 'changed view')} of each training image, made once, taking turns by epoch; "
+        f"train.augment.views=0 makes new ones at every step, in {counted(epochs, 'slower pass')} instead of "
+        f"{count}"
+    )
+    seen = replace(whole, gathered=gathered_of(problem, ("train",)))
+    changes = Augmentation.of(augment, problem)
+    views = tuple(
+        replace(seen, change=View(augment, changes, number)).rows(problem.name, announce) for number in range(count)
+    )
+    return replace(fed, train=replace(fed.train, views=views))
+
+
+@dataclass(frozen=True)
+class View:
+    """How images are changed on their way: the same for every training seed, so that they go through once."""
+
+    config: AugmentConfig
+    changes: Augmentation
+    number: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {**self.config.model_dump(exclude={"views"}), "number": self.number}
+
+    def of(self, count: int, device: torch.device) -> Change:
+        """For so many images in their order."""
+        drawn = self.changes.drawn(count, device, "view", self.number)
+
+        def changed(first: int, images: torch.Tensor) -> torch.Tensor:
+            rows = torch.arange(first, first + len(images), device=images.device)
+            return self.changes.applied(images, drawn, rows)
+
+        return changed
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Images on their way through a backbone, once. change: what happens to them before, None for nothing."""
+
+    backbone: Backbone
+    images: ImageInputs
+    gathered: Gathered
+    device: torch.device
+    change: View | None = None
+
+    @property
+    def key(self) -> str:
+        """Of all that the features are a function of: weights, preprocessing, size, the pixels themselves, and how they
+        are changed."""
+        known = {"scheme": SCHEME, **self.backbone.identity(), "white": self.images.scale}
+        known |= {"images": _content(self.gathered.pieces)}
+        known |= {} if self.change is None else {"change": self.change.identity}
+        return hashlib.sha256(canonical(known).encode()).hexdigest()[:32]
+
+    def folder(self, name: str, announce: Callable[[str], None]) -> Path:
+        """The entry of the cache that has the features, made where it is not there. name: of the data."""
+        count, key = counted(len(self.gathered), "image"), self.key
+        what, view = self.backbone.in_words, "" if self.change is None else f"view {self.change.number + 1}"
+        if (folder := cache.found(KIND, key)) is not None:
+            announce(f"{view}, from the cache" if view else f"of {count} by {what}, from the cache: {folder}")
+            return folder
+        announce(f"{view} of {count}" if view else f"{count} go once through {what}")
+        about = {"what": f"features of {count} by {what}", "from": name, **self.backbone.identity()}
+        about |= {} if self.change is None else {"augment": self.change.identity}
+        folder = cache.entry(KIND, key, about, partial(self._make, announce), announce)
+        if not view:
+            announce(f"kept for every later run: {folder}")
+        return folder
+
+    def rows(self, name: str, announce: Callable[[str], None]) -> Rows:
+        """The features of the first split that was gathered."""
+        return Rows(mapped(self.folder(name, announce) / FEATURES), self.gathered.places[0])
+
+    def _make(self, announce: Callable[[str], None], folder: Path) -> None:
+        model, pieces = self.backbone.build(), self.gathered.pieces
+        extraction = extraction_of(model, self.backbone.precision, self.images, pieces, self.device)
+        change = None if self.change is None else self.change.of(len(self.gathered), self.device)
+        chunks = extraction.features(pieces, self.images.scale, telling(self.backbone.row, announce), change)
+        write_array(folder / FEATURES, np.float32, (len(self.gathered), *model.output_shape[1:]), chunks)
+        if extraction.note:
+            (folder / NOTE).write_text(extraction.note, encoding="utf-8")
 
 
 def featured_split(
@@ -89,29 +170,21 @@ def featured_split(
 
 def _kept(config: Config, problem: Problem) -> Problem | None:
     """The problem on features that are in the cache; None where they are not."""
-    backbone, gathered = (
-        Backbone.of(config.model.settings, problem.inputs, config.train.precision),
-        gathered_of(problem),
-    )
+    backbone = Backbone.of(config.model.settings, problem.inputs, config.train.precision)
     if is_file(backbone.weights) and not Path(backbone.weights).is_file():
         return None
-    folder = cache.found(KIND, key_of(backbone, problem.inputs, gathered))
-    return None if folder is None else on_features(problem, mapped(folder / FEATURES), gathered, _note(folder))
+    whole = Pass(backbone, problem.inputs, gathered_of(problem, SPLITS), torch.device("cpu"))
+    folder = cache.found(KIND, whole.key)
+    return None if folder is None else on_features(problem, mapped(folder / FEATURES), whole.gathered, _note(folder))
 
 
 def unheard(text: str) -> None:
     """The listener of what nobody hears."""
 
 
-def key_of(backbone: Backbone, images: ImageInputs, gathered: Gathered) -> str:
-    """Of all that the features are a function of: weights, preprocessing, size and the pixels themselves."""
-    known = {"scheme": SCHEME, **backbone.identity(), "white": images.scale, "images": _content(gathered.pieces)}
-    return hashlib.sha256(canonical(known).encode()).hexdigest()[:32]
-
-
-def gathered_of(problem: Problem) -> Gathered:
+def gathered_of(problem: Problem, splits: Sequence[str]) -> Gathered:
     """Rows of one shared array in the order of that array, arrays of their own one after the other."""
-    inputs = [problem.split(name).inputs for name in SPLITS]
+    inputs = [problem.split(name).inputs for name in splits]
     if all(isinstance(part, Rows) and part.array is inputs[0].array for part in inputs):
         used = np.unique(np.concatenate([part.rows for part in inputs]))
         places = tuple(np.searchsorted(used, part.rows) for part in inputs)
@@ -133,22 +206,6 @@ def on_features(problem: Problem, features: np.ndarray, gathered: Gathered, note
     return replace(problem, inputs=FeatureInputs(features.shape[1:], problem.inputs, note), **splits)
 
 
-def _maker(
-    backbone: Backbone, images: ImageInputs, gathered: Gathered, device: torch.device, announce: Callable[[str], None]
-) -> Callable[[Path], None]:
-    def make(folder: Path) -> None:
-        model = backbone.build()
-        extraction = extraction_of(model, backbone.precision, images, gathered.pieces, device)
-        told = telling(backbone.row, announce)
-        chunks = extraction.features(gathered.pieces, images.scale, told)
-        shape = (len(gathered), *model.output_shape[1:])
-        write_array(folder / FEATURES, np.float32, shape, chunks)
-        if extraction.note:
-            (folder / NOTE).write_text(extraction.note, encoding="utf-8")
-
-    return make
-
-
 def extraction_of(
     model: keras.Model, precision: str, images: ImageInputs, pieces: Sequence[Images], device: torch.device
 ) -> Extraction:
@@ -156,14 +213,6 @@ def extraction_of(
     first = next(piece for piece in pieces if len(piece))
     sample = torch.from_numpy(np.array(first[:2])).to(torch.float32).mul_(images.scale)
     return Extraction.of(model, device, precision, sample)
-
-
-def _about(backbone: Backbone, problem: Problem, gathered: Gathered) -> dict[str, Any]:
-    return {
-        "what": f"features of {counted(len(gathered), 'image')} by {backbone.in_words}",
-        "from": problem.name,
-        **backbone.identity(),
-    }
 
 
 def _note(folder: Path) -> str:

@@ -1,0 +1,157 @@
+"""What a sweep tells that no trial is: errors that nobody foresaw, who waits for what, what a plan costs."""
+
+import io
+import json
+import multiprocessing
+import sys
+from collections import deque
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from lossopt_cli.commands import sweeping_plan
+from lossopt_cli.commands.sweeping import _failures
+from lossopt_cli.commands.sweeping_names import shown_names
+from lossopt_cli.commands.sweeping_plan import _seconds
+from lossopt_cli.commands.sweeping_screen import SweepScreen
+from lossopt_cli.console import Console
+from lossopt_cli.sweeps.arms import Problems, arms_of
+from lossopt_cli.sweeps.axes import Asked, axes_of
+from lossopt_cli.sweeps.candidates import Wishes, candidates_of
+from lossopt_cli.sweeps.cells import Cell, cells_of
+from lossopt_cli.sweeps.course import Course
+from lossopt_cli.sweeps.crew import Crew, Task, _Worker
+from lossopt_cli.sweeps.folder import SweepFolder
+from lossopt_cli.sweeps.shares import Broken, Ended, Probed, Told, Workplace
+
+PROBLEMS = Problems(lambda text: None)
+TOLD = "images go once through it"
+
+
+def some_cells(**flags: str) -> list[Cell]:
+    arms = arms_of(axes_of(Asked(flags={"data": "iris", "optimizer": "sgd", **flags}), {}), PROBLEMS)
+    return cells_of([(arm, [0.1]) for arm in arms], [0, 1], PROBLEMS)
+
+
+@pytest.fixture
+def screen(tmp_path, monkeypatch):
+    """The screen of a sweep of one recipe, piped, and what was written."""
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    arms = arms_of(axes_of(Asked(flags={"data": "iris", "optimizer": "sgd"}), {}), PROBLEMS)
+    course = Course(candidates_of(arms, Wishes([0, 1]), PROBLEMS), PROBLEMS, SweepFolder(tmp_path))
+    return SweepScreen(Console("table"), course), course, written
+
+
+def test_an_error_that_nobody_foresaw_is_sent_and_not_shown(monkeypatch, capsys):
+    from lossopt_cli.sweeps import worker
+
+    monkeypatch.setattr(worker.os, "_exit", sys.exit)
+    here, there = multiprocessing.Pipe()
+    with pytest.raises(SystemExit), worker._Telling(there):
+        raise ValueError("of two\nlines")
+    said, _, trace = here.recv().reason.partition("\n")
+    assert said.startswith("internal error: ValueError: of two (test_sweep_telling.py:")
+    assert "Traceback" in trace
+    assert capsys.readouterr().err == ""
+
+
+def test_a_trial_whose_process_said_what_it_died_of_has_failed_of_that(tmp_path):
+    cell, workplace = some_cells()[0], Workplace(tmp_path, {})
+    (tmp_path / ".unfinished").mkdir()
+    process = get_context("spawn").Process(target=int)
+    process.start()
+    here, there = multiprocessing.Pipe()
+    crew = Crew(1, workplace, "cpu")
+    crew.workers.append(_Worker(process, here, Task([cell])))
+    there.send(Broken("internal error: KeyError: 'x' (a.py:3)\nTraceback"))
+    there.close()
+    (ended,) = [event for event in crew.carry_out(deque()) if event is not None]
+    assert (ended.status, ended.reason.splitlines()[0]) == ("failed", "internal error: KeyError: 'x' (a.py:3)")
+    assert "Traceback" in json.loads((tmp_path / cell.name / "result.json").read_text())["reason"]
+
+
+def test_a_reason_that_many_trials_failed_of_is_told_once(tmp_path):
+    first, second = some_cells()
+    failed = [Ended(cell, "failed", False, None, "mine.py:3: no\n  line", 0.0) for cell in (first, second, first)]
+    failed.append(Ended(second, "failed", False, None, "out of memory", 0.0))
+    assert _failures(failed, tmp_path) == [
+        f"{tmp_path / first.name} and 2 others: mine.py:3: no",
+        f"{tmp_path / second.name}: out of memory",
+    ]
+    many = [Ended(first, "failed", False, None, f"reason {number}", 0.0) for number in range(7)]
+    assert _failures(many, tmp_path)[-1] == "and 2 other reasons"
+
+
+def test_only_the_first_share_is_heard_of_what_several_wait_for(screen):
+    drawn, _, written = screen
+    first, second = some_cells()
+    drawn.tell(Told.of_cells([first], TOLD))
+    drawn.tell(Told.of_cells([second], "waiting for another process"))
+    drawn.tell(Told.of_cells([second], TOLD))
+    drawn.tell(Told.of_cells(some_cells(model="linear"), "another pass"))
+    assert written.getvalue().splitlines() == [f"features   {TOLD}", "features   another pass"]
+
+
+def test_what_one_must_know_of_the_data_is_told_once(screen):
+    drawn, course, written = screen
+    config = course.candidates[0].arms[0].config
+    problem = PROBLEMS.of(config)
+    noted = replace(problem, notes=("3 images left out: broken",))
+    course.problems = Problems(lambda text: None, {PROBLEMS.key(config): noted})
+    drawn.head(2)
+    assert written.getvalue().count("(3 images left out: broken)") == 1
+
+
+def test_a_plan_fits_the_screen_and_tells_its_recipes_apart(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    asked = Asked(flags={"data": "iris", "optimizer": "sgd,adam"}, sets=("train.batch_size=16,32",))
+    candidates = candidates_of(arms_of(axes_of(asked, {}), PROBLEMS), Wishes([0, 1]), PROBLEMS)
+    lines = [
+        sweeping_plan.Line(name, "9 around its scale", "", 27, 4, 12, 0, 9.0, 4, False, None)
+        for name in shown_names(candidates)
+    ]
+    sweeping_plan._show_lines(lines, candidates, Console("table"))
+    rows = capsys.readouterr().out.splitlines()
+    assert max(map(len, rows)) <= 80
+    assert [row.split("  ")[0] for row in rows[1:]] == [
+        "sgd, batch_size=16", "sgd, batch_size=32", "adam, batch_size=16", "adam, batch_size=32",
+    ]  # fmt: skip
+
+
+def test_a_plan_counts_the_search_and_the_measuring():
+    (cell, _) = some_cells()
+    probed = Probed(cell, build_seconds=2.0, trial_seconds=0.5)
+    line = sweeping_plan.Line("sgd", "9", "", 27, 3, 12, 10, 4.0, 4, False, probed)
+    assert _seconds(line) == sweeping_plan.MEASURE_SECONDS + (20 + 4) * 0.5 + 4 * 2.0
+    assert _seconds(replace(line, done=30)) == 0.0
+
+
+def test_an_optimizer_without_a_default_rate_reports_at_one_rate(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import keras\n\n\nclass Own(keras.optimizers.SGD):\n"
+        "    def __init__(self, learning_rate, name='own'):\n        super().__init__(learning_rate, name=name)\n"
+    )
+    flags = {"data": "iris", "optimizer": f"{tmp_path}/mine.py:Own,sgd"}
+    own, sgd = candidates_of(arms_of(axes_of(Asked(flags=flags), {}), PROBLEMS), Wishes([0, 1]), PROBLEMS)
+    assert (own.report_count, sgd.report_count) == (2, 4)
+
+
+def test_the_pass_of_a_plan_is_of_the_images_that_are_not_in_the_cache(tmp_path, monkeypatch):
+    from made_backbones import write_images
+
+    from lossopt_cli.sweeps.probing import Probes
+
+    monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "cache"))
+    photos = write_images(tmp_path / "photos", 12)
+    sets = ("data.image_size=32", "model.weights=none", "data.split=[0.5, 0.25, 0.25]")
+    asked = Asked(flags={"data": str(photos), "model": "transfer", "optimizer": "sgd", "epochs": "1"}, sets=sets)
+    arms = arms_of(axes_of(asked, {}), PROBLEMS)
+    cells = cells_of([(arms[0], [0.1])], [0, 1], PROBLEMS)
+    found = Probes(PROBLEMS).of(cells)
+    assert found.fault is None
+    assert found.once_seconds > 0.0
+    assert np.isfinite(found.trial_seconds)
+    assert not list((tmp_path / "cache").rglob("features.npy"))
