@@ -122,6 +122,16 @@ def test_the_second_run_takes_them_from_the_cache(pictures, weights, monkeypatch
     assert len(kept_keys()) == 1
 
 
+def test_without_a_place_for_the_cache_they_stay_in_memory(pictures, weights, monkeypatch, tmp_path):
+    kept = featured(*loaded(pictures, weights), CPU, unheard)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "file" / "cache"))
+    told: list[str] = []
+    made = featured(*loaded(pictures, weights), CPU, lambda text: told.append(str(text)))
+    assert [text for text in told if "the features stay in memory" in text and "LOSSOPT_CACHE" in text]
+    assert np.array_equal(made.test.inputs[:], kept.test.inputs[:])
+
+
 CHANGES = {
     "preprocessing": ["model.scale=unit"],
     "pooling": ["model.pooling=max"],
@@ -223,6 +233,10 @@ def test_a_run_leaves_a_whole_model_and_a_small_checkpoint(train, pictures, weig
     assert cross_entropy == pytest.approx(done.result["metrics"]["test"]["cross_entropy"], abs=1e-4)
     assert sum(path.stat().st_size for path in (done.folder / "checkpoint").iterdir()) < 1_000_000
     evaluated = ["evaluate", str(done.folder), "--format", "json"]
+    written = (done.folder / "config.yaml").read_text()
+    of_before = "".join(line for line in written.splitlines(keepends=True) if "unfreeze" not in line)
+    assert of_before != written
+    (done.folder / "config.yaml").write_text(of_before)  # a run of when there were fewer settings
     assert run(evaluated) == 0
     kept = json.loads(capsys.readouterr().out)
     assert kept["difference_to_result"] == 0.0

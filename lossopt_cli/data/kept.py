@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from lossopt_cli.catalogue.rows import Task
+from lossopt_cli.catalogue.models import model_named
+from lossopt_cli.catalogue.rows import Task, defaults
 from lossopt_cli.config import reading
 from lossopt_cli.config.references import is_user_code
 from lossopt_cli.config.schema import Config
@@ -172,6 +173,9 @@ def _config(folder: Path) -> Config:
         own = values.get(part) or {}
         if is_user_code(own.get("name", "")):
             own["name"] = str(folder.resolve() / own["name"])
+    model = values.get("model") or {}
+    if model and not is_user_code(model["name"]):  # a run of before a setting was there has its default
+        values["model"] = defaults(model_named(model["name"])) | model
     data = values["data"]
     if data.get("path") and is_user_code(data["name"]):
         data["path"] = str(folder.resolve() / data["path"])

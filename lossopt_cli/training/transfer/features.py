@@ -1,7 +1,7 @@
 """The features of a frozen backbone in the place of images: made once, kept in the cache, trained on ever after."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -59,8 +59,8 @@ def featured(config: Config, problem: Problem, device: torch.device, announce: C
         return problem
     backbone = Backbone.of(config.model.settings, problem.inputs, config.train.precision)
     whole = Pass(backbone, problem.inputs, gathered_of(problem, SPLITS), device)
-    folder = whole.folder(problem.name, announce)
-    fed = on_features(problem, mapped(folder / FEATURES), whole.gathered, _note(folder))
+    features, note = whole.features(problem.name, announce)
+    fed = on_features(problem, features, whole.gathered, note)
     if augment is None:
         return fed
     count = min(augment.views, epochs)
@@ -134,18 +134,34 @@ class Pass:
             announce(f"kept for every later run: {folder}")
         return folder
 
+    def features(self, name: str, announce: Callable[[str], None]) -> tuple[np.ndarray, str]:
+        """The features, and what there is to say of the way they were made: from the cache, or in memory for this run
+        alone where the cache cannot be written to. name: of the data."""
+        try:
+            folder = self.folder(name, announce)
+        except cache.CacheUnavailable as error:
+            announce(f"{error.faults[0].what}; the features stay in memory ({error.faults[0].remedy})")
+            extraction, _, chunks = self._begun(announce)
+            return np.concatenate(list(chunks)), extraction.note
+        return mapped(folder / FEATURES), _note(folder)
+
     def rows(self, name: str, announce: Callable[[str], None]) -> Rows:
         """The features of the first split that was gathered."""
-        return Rows(mapped(self.folder(name, announce) / FEATURES), self.gathered.places[0])
+        return Rows(self.features(name, announce)[0], self.gathered.places[0])
 
     def _make(self, announce: Callable[[str], None], folder: Path) -> None:
+        extraction, shape, chunks = self._begun(announce)
+        write_array(folder / FEATURES, np.float32, shape, chunks)
+        if extraction.note:
+            (folder / NOTE).write_text(extraction.note, encoding="utf-8")
+
+    def _begun(self, announce: Callable[[str], None]) -> tuple[Extraction, tuple[int, ...], Iterator[np.ndarray]]:
+        """How the images go through, the shape of their features, and these, chunk by chunk, as they are made."""
         model, pieces = self.backbone.build(), self.gathered.pieces
         extraction = extraction_of(model, self.backbone.precision, self.images, pieces, self.device)
         change = None if self.change is None else self.change.of(len(self.gathered), self.device)
         chunks = extraction.features(pieces, self.images.scale, telling(self.backbone.row, announce), change)
-        write_array(folder / FEATURES, np.float32, (len(self.gathered), *model.output_shape[1:]), chunks)
-        if extraction.note:
-            (folder / NOTE).write_text(extraction.note, encoding="utf-8")
+        return extraction, (len(self.gathered), *model.output_shape[1:]), chunks
 
 
 def featured_split(
