@@ -58,5 +58,9 @@ class RunError(LossoptError):
     exit_code = FAILED
 
 
+class Unobtainable(RunError):
+    """What all trials of a kind need cannot be had: one says so, and the others need not try."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM came; whoever tidies up after Ctrl-C does the same now."""

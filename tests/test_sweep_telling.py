@@ -17,14 +17,17 @@ from lossopt_cli.commands.sweeping_names import shown_names
 from lossopt_cli.commands.sweeping_plan import _seconds
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
+from lossopt_cli.errors import Fault, RunError, Unobtainable
 from lossopt_cli.sweeps.arms import Problems, arms_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
+from lossopt_cli.sweeps.bench import Bench
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import Cell, cells_of
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, Task, _Worker
 from lossopt_cli.sweeps.folder import SweepFolder
-from lossopt_cli.sweeps.shares import Broken, Ended, Probed, Told, Workplace
+from lossopt_cli.sweeps.shares import Broken, Ended, NotThere, Probed, Share, Told, Workplace
+from lossopt_cli.training.stopping import Stopping
 
 PROBLEMS = Problems(lambda text: None)
 TOLD = "images go once through it"
@@ -71,6 +74,31 @@ def test_a_trial_whose_process_said_what_it_died_of_has_failed_of_that(tmp_path)
     (ended,) = [event for event in crew.carry_out(deque()) if event is not None]
     assert (ended.status, ended.reason.splitlines()[0]) == ("failed", "internal error: KeyError: 'x' (a.py:3)")
     assert "Traceback" in json.loads((tmp_path / cell.name / "result.json").read_text())["reason"]
+
+
+def test_what_no_trial_can_do_without_ends_the_sweep_at_once(tmp_path):
+    """Weights that cannot be downloaded, say: each trial would fail of the same, one after the other."""
+    fault = Fault("no weights", "model.weights", remedy="copy them")
+
+    def nowhere(config):
+        raise Unobtainable(fault)
+
+    cells, told = some_cells(), []
+    with pytest.raises(Unobtainable):
+        Bench(Workplace(tmp_path, {}), told.append, PROBLEMS, parts=nowhere).train(Share(tuple(cells)), Stopping())
+    assert told == []
+    here, there = multiprocessing.Pipe()
+    process = get_context("spawn").Process(target=int)
+    process.start()
+    crew = Crew(1, Workplace(tmp_path, {}), "cpu")
+    crew.workers.append(_Worker(process, here, Task(cells)))
+    there.send(NotThere((fault,)))
+    with pytest.raises(RunError) as raised:
+        list(crew.carry_out(deque()))
+    assert raised.value.faults == (fault,)
+    process.join()
+    there.close()
+    here.close()
 
 
 def test_a_reason_that_many_trials_failed_of_is_told_once(tmp_path):

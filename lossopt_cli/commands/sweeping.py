@@ -16,7 +16,7 @@ from lossopt_cli.commands.sweeping_lines import print_commands
 from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
-from lossopt_cli.errors import Fault, RunError, UsageError
+from lossopt_cli.errors import Fault, LossoptError, RunError, UsageError
 from lossopt_cli.runs.environment import cores, environment
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
@@ -142,6 +142,9 @@ def _train(course: Course, workers: int | None, console: Console, ray: str | Non
                 elif isinstance(event, Told):
                     screen.tell(event)
                 screen.draw(crew.in_progress)
+        except LossoptError:
+            screen.close()
+            raise
         except KeyboardInterrupt:
             screen.close()
             console.note("stopped; what has ended is kept, and the same command goes on from there")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lossopt_cli.config.schema import Config
-from lossopt_cli.errors import LossoptError
+from lossopt_cli.errors import LossoptError, Unobtainable
 from lossopt_cli.sweeps.arms import Pace, Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
@@ -54,12 +54,14 @@ class Bench:
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
         they are trained again without it; where memory runs out, in halves. Raises the signal that `stopping` has
-        caught."""
+        caught, and Unobtainable where what they all need cannot be had."""
         if share.probe:
             self.tell(self.probes.of(share.cells))
             return
         try:
             self._together(share.cells, stopping)
+        except Unobtainable:
+            raise
         except LossoptError as error:
             self._again(share.cells, 1, str(error), stopping)
         except (MemoryError, RuntimeError) as error:

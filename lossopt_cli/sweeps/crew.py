@@ -10,7 +10,7 @@ from typing import Self
 from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, Share, Told, Workplace
+from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, NotThere, Share, Told, Workplace
 
 TICK_SECONDS = 0.2
 WORKER = "lossopt_cli.sweeps.worker"
@@ -74,7 +74,8 @@ class Crew:
 
     def carry_out(self, shares: deque[Share]) -> Iterator[Event]:
         """What happens until all shares are trained, those too that are put into the queue meanwhile; None a few times
-        a second. A share whose process dies is tried again in halves; a trial that takes one down alone has failed."""
+        a second. A share whose process dies is tried again in halves; a trial that takes one down alone has failed.
+        RunError where what the trials need cannot be had."""
         while shares or any(worker.task.cells for worker in self.workers):
             self._hand_out(shares)
             ready = connection.wait([worker.link for worker in self.workers], TICK_SECONDS)
@@ -117,6 +118,8 @@ class Crew:
         if isinstance(event, Broken):
             worker.task.broken = event.reason
             return
+        if isinstance(event, NotThere):
+            raise RunError(*event.faults)
         if isinstance(event, Moved):
             worker.task.moved = event.trials
         elif not isinstance(event, Told):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lossopt_cli.errors import Fault
 from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.records import reported
 from lossopt_cli.sweeps.arms import Pace
@@ -66,6 +67,13 @@ class Broken:
     """An error that nobody foresaw, of which a worker dies. reason: what it is and where, in a line; then its trace."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class NotThere:
+    """What all trials of a share need cannot be had."""
+
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 from types import TracebackType
 
+from lossopt_cli.errors import Unobtainable
 from lossopt_cli.sweeps.bench import Bench
-from lossopt_cli.sweeps.shares import Broken, Idle, Workplace
+from lossopt_cli.sweeps.shares import Broken, Idle, NotThere, Workplace
 from lossopt_cli.training.devices import device_named
 from lossopt_cli.training.stopping import Stopping
 
@@ -29,7 +30,10 @@ def work(driver: connection.Connection, workplace: Workplace, device: str) -> No
                 share = driver.recv()
             except EOFError:
                 os._exit(0)  # leaving the interpreter would take torch a second
-            bench.train(share, Stopping())
+            try:
+                bench.train(share, Stopping())
+            except Unobtainable as error:
+                driver.send(NotThere(error.faults))
             driver.send(Idle())
 
 

@@ -1,6 +1,7 @@
 """The backbone of a transfer model: a network of keras.applications that is not trained, as a Keras model."""
 
 import contextlib
+import io
 import re
 import sys
 import warnings
@@ -17,7 +18,7 @@ from keras.src.backend.common import global_state
 from lossopt_cli.catalogue.backbones import BackboneRow, Pixels, backbone_named, is_file
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.data.problem import ImageInputs
-from lossopt_cli.errors import Fault, RunError, UsageError
+from lossopt_cli.errors import Fault, Unobtainable, UsageError
 from lossopt_cli.runs.fingerprint import file_hash
 from lossopt_cli.training.randomness import seeded
 
@@ -30,6 +31,7 @@ POOLING = {
     "max": keras.layers.GlobalMaxPooling2D,
     "flatten": keras.layers.Flatten,
 }
+FETCHING = re.compile(r"^URL fetch failure on \S+: (None -- )?(\[Errno -?\d+\] )?")  # before what went wrong
 BACKBONE = "backbone"  # the layer of a transfer model
 NAMES = "object_name_uids"  # of the global state of Keras: how often each name was given
 # What Keras and h5py raise of a file that is damaged or of another network.
@@ -65,7 +67,7 @@ class Backbone:
         return made
 
     def build(self) -> keras.Model:
-        """The network with its preprocessing and pooling, not trainable. RunError where its weights cannot be had,
+        """The network with its preprocessing and pooling, not trainable. Unobtainable where its weights cannot be had,
         UsageError where their file is of another network."""
         height, width, channels = self.shape
         with _as_built_alone(self.precision), seeded("backbone"), keras.device("cpu"):
@@ -97,7 +99,8 @@ class Backbone:
     def _application(self, shape: tuple[int, int, int]) -> keras.Model:
         make = getattr(keras.applications, self.row.name)
         given = "imagenet" if self.weights == "imagenet" else None
-        with contextlib.redirect_stdout(sys.stderr), _Download(self.row.name), warnings.catch_warnings():
+        told = sys.stderr if sys.stderr.isatty() else io.StringIO()  # Keras's progress bar
+        with contextlib.redirect_stdout(told), _Download(self.row.name), warnings.catch_warnings():
             # MobileNets have their weights for a few sizes, and say so where they take those of another
             warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
             network = make(include_top=False, weights=given, input_shape=shape)
@@ -176,7 +179,7 @@ def _as_built_alone(precision: str) -> Iterator[None]:
 
 
 class _Download:
-    """Around a download of weights by Keras: a RunError where it fails."""
+    """Around a download of weights by Keras: Unobtainable where it fails."""
 
     def __init__(self, name: str):
         self.name = name
@@ -193,9 +196,9 @@ class _Download:
         remedy = (
             f"from a machine with network, copy {place} file of {self.name} without top, and say model.weights=PATH"
         )
-        reason = (str(error).strip() or kind.__name__).splitlines()[0][:300]
+        reason = FETCHING.sub("", (str(error).strip() or kind.__name__).splitlines()[0])[:300]
         fault = Fault(f"no ImageNet weights of {self.name}: {reason}", "model.weights", remedy=remedy)
-        raise RunError(fault) from error
+        raise Unobtainable(fault) from error
 
 
 def _load(network: keras.Model, path: str, name: str) -> None:
