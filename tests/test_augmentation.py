@@ -257,8 +257,8 @@ def test_four_views_unless_said_and_it_is_told_what_that_means(transfer, quick):
     config, problem = transfer(*SETS)
     assert config.train.augment.views == 4
     featured(config, problem, CPU, told.append)
-    assert [text for text in told if "4 changed views of each training image, made once" in text]
-    assert [text for text in told if "views=0 makes new ones at every step, in 3 slower passes instead of 3" in text]
+    assert [text for text in told if "3 changed views of each training image, made once" in text]
+    assert [text for text in told if "views=0 makes new ones at every step, and every batch goes" in text]
 
 
 def test_without_views_every_batch_goes_through_the_backbone(train, pictures, weights, capsys):

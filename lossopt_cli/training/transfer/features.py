@@ -65,9 +65,8 @@ def featured(config: Config, problem: Problem, device: torch.device, announce: C
         return fed
     count = min(augment.views, epochs)
     announce(
-        f"{counted(augment.views, 'changed view')} of each training image, made once, taking turns by epoch; "
-        f"train.augment.views=0 makes new ones at every step, in {counted(epochs, 'slower pass')} instead of "
-        f"{count}"
+        f"{counted(count, 'changed view')} of each training image, made once, taking turns by epoch; "
+        "train.augment.views=0 makes new ones at every step, and every batch goes through the backbone"
     )
     seen = replace(whole, gathered=gathered_of(problem, ("train",)))
     changes = Augmentation.of(augment, problem)
