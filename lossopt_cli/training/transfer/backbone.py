@@ -59,7 +59,7 @@ class Backbone:
         height, width, channels = images.shape
         if min(height, width) < row.least:
             what = f"images of {height}x{width} are too small for {row.name}"
-            remedy = f"data.image_size={row.size} enlarges images of a folder; else another backbone"
+            remedy = f"--model minicnn; or, for images of a folder, data.image_size={row.size} enlarges them"
             raise UsageError(Fault(what, "model.backbone", f"at least {row.least}x{row.least} pixels", remedy))
         if channels not in (1, 3):
             what = f"{row.name} cannot read images of {channels} channels"
@@ -208,7 +208,9 @@ def _load(network: keras.Model, path: str, name: str) -> None:
             warnings.simplefilter("error", UserWarning)  # all that Keras says where only some of the weights fit
             network.load_weights(path)
     except UNREADABLE as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        # Keras warns of a part that does not fit, in words of its own code
+        said = "its layers are others" if isinstance(error, UserWarning) else str(error).strip().partition("\n")[0]
+        reason = said[:200] or type(error).__name__
         what = f"{Path(path).name} does not hold the weights of {name} without its top: {reason}"
         expected = f"what keras.applications.{name}(include_top=False).save_weights wrote, .weights.h5 or .h5"
         raise UsageError(Fault(what, "model.weights", expected)) from error
