@@ -11,7 +11,7 @@ import pytest
 FILES = {
     "config.yaml", "result.json", "epochs.csv", "steps.csv", "model.keras", "labels.json", "checkpoint", "run.log",
 }  # fmt: skip
-PARTS = ("start_up", "build", "tracing", "train", "evaluate", "write", "other")
+PARTS = ("start_up", "features", "build", "tracing", "train", "evaluate", "write", "other")
 
 
 def table(path) -> np.ndarray:
