@@ -1,19 +1,19 @@
 """Kernels on [T, ...] that give each trial the bits that it gets alone, where torch's own batched forms do not.
 
 On a CPU three things differ between a tensor and a stack of such tensors (measured; torch 2.11 to 2.15 with MKL):
-a product of matrices with one row, one column or fewer than 400 multiplications takes another routine than `bmm`; a
-vectorised loop computes the last numbers of a tensor by a scalar function whose exponentials differ in the last bit;
+a product of matrices with one row, one column or fewer than 400 multiplications takes another routine than `bmm`, and
+with other processors and libraries further ones may, which is tried out; a vectorised loop computes the last numbers of a tensor by a scalar function whose exponentials differ in the last bit;
 and the mean of `nll_loss` adds in an order of its own.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 
 from lossopt_cli.training import batched_convolution
-from lossopt_cli.training.capture import opaque
+from lossopt_cli.training.capture import constant, opaque
 
 aten = torch.ops.aten
 
@@ -21,6 +21,8 @@ aten = torch.ops.aten
 EACH = object()
 # Below this many multiplications `bmm` on a CPU is a loop of its own.
 SMALL_PRODUCT = 400
+# Products by which it is found out whether `bmm` has the bits of `mm`.
+TRIED = 4
 # Numbers that a vectorised loop takes at once: two vectors of 512 bits.
 VECTORISED = 32
 # Pointwise kernels whose scalar and vectorised forms give the same bits.
@@ -74,10 +76,34 @@ def _rows(width: int, is_stacked: bool, tensor: torch.Tensor) -> torch.Tensor:
 def _product(memory, width: int, flags: tuple, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """[T, m, k] times [T, k, n]"""
     first, second = _rows(width, flags[0], first), _rows(width, flags[1], second)
-    (rows, inner), columns = first.shape[1:], second.shape[2]
-    if first.device.type != "cpu" or (min(rows, columns) > 1 and rows * inner * columns >= SMALL_PRODUCT):
+    if first.device.type != "cpu" or keeps_bits(*(_layout(operand) for operand in (first, second))):
         return torch.bmm(first, second)
     return product_of_each(first, second)
+
+
+def _layout(stack: torch.Tensor) -> tuple:
+    """Shape, strides and kind of one trial's matrix."""
+    return tuple(stack.shape[1:]), stack.stride()[1:], stack.dtype
+
+
+@cache
+def keeps_bits(first: tuple, second: tuple) -> bool:
+    """Whether `bmm` on this machine gives each product the bits of `mm`; the operands by shape, strides and kind."""
+    (rows, inner), columns = first[0], second[0][1]
+    if min(rows, columns) == 1 or rows * inner * columns < SMALL_PRODUCT:
+        return False  # too few numbers to find out
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(shape: tuple, strides: tuple, dtype: torch.dtype) -> torch.Tensor:
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        numbers = torch.randn(TRIED * extent, generator=generator).to(dtype)
+        return numbers.as_strided((TRIED, *shape), (extent, *strides))
+
+    def is_same() -> torch.Tensor:
+        a, b = drawn(*first), drawn(*second)
+        return (torch.bmm(a, b) == product_of_each(a, b)).all()
+
+    return bool(constant(is_same))
 
 
 def _products(memory, width: int, flags: tuple, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
