@@ -2,8 +2,9 @@
 
 On a CPU three things differ between a tensor and a stack of such tensors (measured; torch 2.11 to 2.15 with MKL):
 a product of matrices with one row, one column or fewer than 400 multiplications takes another routine than `bmm`, and
-with other processors and libraries further ones may, which is tried out; a vectorised loop computes the last numbers of a tensor by a scalar function whose exponentials differ in the last bit;
-and the mean of `nll_loss` adds in an order of its own.
+with other processors and libraries further ones may, which is tried out; a vectorised loop computes the last numbers
+of a tensor by a scalar function whose exponentials differ in the last bit; and the mean of `nll_loss` adds in an order
+of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -99,11 +100,11 @@ def keeps_bits(first: tuple, second: tuple) -> bool:
         numbers = torch.randn(TRIED * extent, generator=generator).to(dtype)
         return numbers.as_strided((TRIED, *shape), (extent, *strides))
 
-    def is_same() -> torch.Tensor:
+    def is_same() -> bool:
         a, b = drawn(*first), drawn(*second)
-        return (torch.bmm(a, b) == product_of_each(a, b)).all()
+        return torch.equal(torch.bmm(a, b), product_of_each(a, b))
 
-    return bool(constant(is_same))
+    return constant(is_same)
 
 
 def _products(memory, width: int, flags: tuple, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

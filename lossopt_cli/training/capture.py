@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from operator import getitem
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.fx import Graph, Node
@@ -17,6 +17,8 @@ from torch.fx.node import map_aggregate
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode
 
 from lossopt_cli.training.rewriting import Value
+
+Made = TypeVar("Made")
 
 # A result whose shape or value the program may branch on: what follows would hold for this batch alone.
 BRANCHES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded)
@@ -60,8 +62,8 @@ def opaque(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]
     return call
 
 
-def constant(make: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """What `make` returns, as a constant of whatever graph is captured around the call."""
+def constant(make: Callable[[], Made]) -> Made:
+    """What `make` returns, a tensor as a constant of whatever graph is captured around the call."""
     with _disable_current_modes():
         return make()
 

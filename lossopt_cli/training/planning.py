@@ -63,7 +63,7 @@ def _metric(config: Config, task: Task, objective: Objective, measured: Sequence
         return metric
     if not asked:
         what = f"outputs as {objective.name} reads them have no {metric}, by which the best epoch would be chosen"
-        raise UsageError(Fault(what, "train.keep", remedy="--metric loss, or train.keep: last"))
+        raise UsageError(Fault(what, "train.keep", remedy="--set train.keep=last"))
     what = f"{metric} is no metric of a {task} task"
     if task in metric_named(metric).tasks:
         what = f"{objective.name} gives no {metric}: it trains {_read(objective)}, not {metric_named(metric).needs}"
