@@ -11,9 +11,6 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for name in ("CI", "TERM", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-    # What lossopt prints depends on where it is called; a test says itself where that is.
-    os.environ.pop(name, None)
 
 import pytest
 
@@ -34,9 +31,11 @@ def shared_file(name: str) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory) -> Iterator[None]:
-    """No test touches the user's cache."""
+def own_surroundings(tmp_path_factory) -> Iterator[None]:
+    """No test touches the user's cache; none depends on where it is called, as what lossopt prints does."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", "TERM", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+            patch.delenv(name, raising=False)
         patch.setenv("LOSSOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
