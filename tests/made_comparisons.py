@@ -69,6 +69,7 @@ def comparison(*recipes: RecipeResult, **changes: Any) -> Comparison:
     pairs = len(recipes) * (len(recipes) - 1) // 2
     protocol = Protocol(
         rates_per_recipe=(min(rates), max(rates)), report_seeds=(min(seeds), max(seeds)), tuning_seeds=(3, 3),
+        final_seeds=(3, 3),
         chosen_on="validation" if max(rates) > 1 else None, epochs=(5,), batch_sizes=(32,), equal_budgets=True,
         splits_vary=False, keep="last", pairs=pairs, confidence=0.95,
     )  # fmt: skip

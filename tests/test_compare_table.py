@@ -77,8 +77,10 @@ def test_the_head_says_what_was_compared_what_the_number_is_and_how_rates_were_c
     [
         ({"rates_per_recipe": (1, 1)}, "one learning rate each: none was chosen"),
         ({"rates_per_recipe": (5, 9)}, "chosen from 5 to 9 on validation"),
-        ({"tuning_seeds": (0, 0)}, "on validation, with the same seeds"),
-        ({"tuning_seeds": (1, 1)}, "with 1 other seed"),
+        ({"tuning_seeds": (0, 0), "final_seeds": (0, 0)}, "on validation, with the same seeds"),
+        ({"tuning_seeds": (1, 1), "final_seeds": (1, 1)}, "with 1 other seed"),
+        ({"final_seeds": (8, 8)}, "with 3 other seeds, the best with 8"),
+        ({"final_seeds": (3, 8)}, "with 3 other seeds, the best with 3 to 8"),
         ({"equal_budgets": False}, "budgets differ"),
         ({"splits_vary": True}, "a split of the data for each seed"),
     ],

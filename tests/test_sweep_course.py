@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from made_runs import made_run
 
+from lossopt_cli.analysis.ranking import Request, compare
 from lossopt_cli.errors import UsageError
+from lossopt_cli.runs.records import read_records
 from lossopt_cli.sweeps.arms import Pace, Problems, arms_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
@@ -41,9 +43,8 @@ def course_of(folder: Path, *, rates=(), wishes=None, retry_failed=False, **flag
     return Course(candidates_of(arms, wishes or Wishes(SEEDS), PROBLEMS), PROBLEMS, sweep, retry_failed)
 
 
-def ended(cell: Cell, folder: Path, landscape: Landscape, failing: Callable[[Cell], bool]) -> Ended:
-    """What a training of the cell would have left, and told."""
-    value = landscape(cell.recipe, cell.rate)
+def ended(cell: Cell, folder: Path, value: float | None, failing: Callable[[Cell], bool]) -> Ended:
+    """What a training of the cell would have left, and told; value: its accuracy, None for a lost one."""
     if cell.role == "measure":
         return Ended(cell, "done", False, None, None, 0.0, Pace(8, 0.25))
     if cell.role == "search":
@@ -69,15 +70,18 @@ def carried_out(
     landscape: Landscape,
     *,
     searched: Landscape | None = None,
+    by_cell: Callable[[Cell], float | None] | None = None,
     failing: Callable[[Cell], bool] = lambda cell: False,
 ) -> list[Cell]:
-    """Every cell that the course has trained, in order; searched: what the short trainings of a search see."""
+    """Every cell that the course has trained, in order; searched: what the short trainings of a search see; by_cell:
+    what the trials see, where that is more than a landscape."""
     waiting, trained = course.begin(), []
     while waiting:
         cell = waiting.pop(0)
         trained += [cell] if cell.role != "measure" else []
         seen = searched if searched and cell.role == "search" else landscape
-        waiting += course.heard(ended(cell, course.folder.path, seen, failing))
+        value = by_cell(cell) if by_cell and cell.is_kept else seen(cell.recipe, cell.rate)
+        waiting += course.heard(ended(cell, course.folder.path, value, failing))
     return trained
 
 
@@ -115,13 +119,52 @@ def test_the_scale_is_where_the_loss_fell_most(losses, scale):
 def test_auto_searches_tunes_and_reports(tmp_path):
     course = course_of(tmp_path)
     trained = carried_out(course, peak(0.1))
-    assert roles(trained) == {"search": 9, "tuning": 27, "report": 8}
+    assert roles(trained) == {"search": 9, "tuning": 42, "report": 8}
     (candidate,) = course.candidates
     assert (candidate.scale, candidate.chosen, candidate.edge) == (0.1, (0, 0.1), None)
     report = [(cell.rate, cell.seed) for cell in trained if cell.role == "report"]
     assert sorted(report) == [(rate, seed) for rate in (0.01, 0.1) for seed in SEEDS]
     assert {cell.seed for cell in trained if cell.role == "tuning"}.isdisjoint(SEEDS)
-    assert course.total == len(course.known) == 35
+    assert course.total == len(course.known) == 50
+
+
+def test_the_best_three_rates_meet_again_with_further_seeds(tmp_path):
+    """0.1 is best by three seeds and worst by the others; 1.0 is behind by three and would be best by the others."""
+    values = {0.0316: (0.80, 0.80), 0.1: (0.90, 0.60), 0.316: (0.85, 0.85), 1.0: (0.70, 0.99)}
+
+    def landscape(cell: Cell) -> float:
+        return values.get(cell.rate, (0.5, 0.5))[cell.seed not in (1000, 1001, 1002)]
+
+    course = course_of(tmp_path)
+    trained = carried_out(course, peak(0.1), by_cell=landscape)
+    finals = [(cell.rate, cell.seed) for cell in trained if cell.role == "tuning" and cell.seed > 1002]
+    assert sorted(finals) == [(rate, 1003 + seed) for rate in (0.0316, 0.1, 0.316) for seed in range(5)]
+    assert course.candidates[0].chosen == (0, 0.316)
+    assert {cell.rate for cell in trained if cell.role == "report"} == {0.01, 0.316}
+    [comparison] = compare(read_records([tmp_path])[0], Request())
+    [recipe] = comparison.recipes
+    assert (recipe.learning_rate, recipe.tried) == (0.316, 9)
+    assert recipe.best_of_k[1] == pytest.approx((0.80 + 0.90 + 0.85 + 0.70 + 5 * 0.5) / 9, abs=0.005)
+    assert (comparison.protocol.tuning_seeds, comparison.protocol.final_seeds) == ((3, 3), (8, 8))
+
+
+def test_a_rate_that_is_alone_in_learning_needs_no_finals(tmp_path):
+    trained = carried_out(course_of(tmp_path), lambda name, rate: 0.9 if rate == 0.1 else None)
+    assert len({cell.seed for cell in trained if cell.role == "tuning"}) == 3
+
+
+def test_a_final_that_is_won_at_the_end_of_the_grid_widens_it(tmp_path):
+    """10.0 is the last rate and comes second by three seeds."""
+    course = course_of(tmp_path)
+
+    def landscape(cell: Cell) -> float:
+        if cell.rate == 10.0:
+            return 0.90 if cell.seed <= 1002 else 0.99
+        return {0.1: 0.95, 31.6: 0.3, 100.0: 0.2}.get(cell.rate, 0.5)
+
+    trained = carried_out(course, peak(0.1), by_cell=landscape)
+    assert {cell.rate for cell in trained if cell.role == "tuning"} - set(grid_around(0.1, 0.01)) == {31.6, 100.0}
+    assert (course.candidates[0].chosen, course.candidates[0].edge) == ((0, 10.0), None)
 
 
 def test_the_default_rate_is_reported_once_where_it_is_chosen(tmp_path):
@@ -158,7 +201,7 @@ def test_what_is_there_is_not_trained_again(tmp_path):
     assert roles(trained) == {"search": 9}
     more = carried_out(course_of(tmp_path, wishes=Wishes(range(6))), peak(0.1))
     assert roles(more) == {"search": 9, "report": 4}
-    assert roles(first) == {"search": 9, "tuning": 27, "report": 8}
+    assert roles(first) == {"search": 9, "tuning": 42, "report": 8}
 
 
 def test_a_given_grid_gets_every_seed(tmp_path):
@@ -194,7 +237,7 @@ def test_settings_of_a_list_are_chosen_with_the_rate(tmp_path):
     course = course_of(tmp_path, optimizer="sgd:momentum=[0, 0.9]")
     heights = {"cross_entropy+sgd_momentum=0": 0.0, "cross_entropy+sgd_momentum=0.9": 0.05}
     trained = carried_out(course, lambda name, rate: peak(0.1)(name, rate) + heights[name])
-    assert roles(trained) == {"search": 9, "tuning": 54, "report": 8}
+    assert roles(trained) == {"search": 9, "tuning": 69, "report": 8}
     assert {cell.recipe for cell in trained if cell.role == "report"} == {"cross_entropy+sgd_momentum=0.9"}
     assert {cell.marks["tuned"][0] for cell in trained} == {"optimizer.momentum"}
     assert [arm.chosen for arm in course.candidates[0].known()] == [False, 0.1]

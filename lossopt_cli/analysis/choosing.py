@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lossopt_cli.analysis.arms import VALIDATION, View, arms_of
 from lossopt_cli.analysis.comparison import Arm, Edge
 from lossopt_cli.analysis.recipes import Recipe
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.records import Record
+
+Name = TypeVar("Name")
 
 TUNING, REPORT = "tuning", "report"
 ROUNDING = 1e-12  # relative: means of equal counts that were summed in other orders
@@ -24,8 +26,9 @@ class Tried:
     arms: of the trials that report, whose runs are `reporting`. tuning: of those that chose, where they are others.
     seen: the arms that chose, as they scored on validation (on the compared split where there is no validation).
     chosen: the place of the chosen rate in `arms`. variants: what `seen` is for every value of the settings that are
-    tuned as the rate is; the arms above are those of the best value, `tuned`. unconfirmed: whether the chosen rate has
-    no trials that report, so that those that chose stand for them."""
+    tuned as the rate is; the arms above are those of the best value, `tuned`. fewest: the seeds that a rate of `seen`
+    must have to be chosen. unconfirmed: whether the chosen rate has no trials that report, so that those that chose
+    stand for them."""
 
     name: str
     recipe: Recipe
@@ -37,6 +40,7 @@ class Tried:
     reporting: tuple[Record, ...]
     variants: tuple[tuple[Arm, ...], ...]
     tuned: Mapping[str, Any]
+    fewest: int = 1
     unconfirmed: bool = False
 
     @property
@@ -50,7 +54,16 @@ class Tried:
 
     def equals(self, view: View) -> list[float | None]:
         """The rates whose means on validation are equal to that of the chosen one, which is the first."""
-        return [self.seen[place].learning_rate for place in best_places(self.seen, view)]
+        return [self.seen[place].learning_rate for place in best_places(self.seen, view, self.fewest)]
+
+    @property
+    def even_scores(self) -> list[float]:
+        """Of all trials that chose; where the best rates were given further seeds, without these, which would count as
+        further rates."""
+        arms = [arm for arms in self.variants for arm in arms]
+        common = set(arms[0].seeds).intersection(*(arm.seeds for arm in arms)) if self.fewest > 1 else ()
+        pairs = [pair for arm in arms for pair in zip(arm.seeds, arm.scores, strict=True)]
+        return [score for seed, score in pairs if seed in common or not common]
 
     def seen_by(self, view: View) -> "Tried":
         """The same choice in another view; `tuning` and `seen` stay as they were."""
@@ -79,9 +92,10 @@ def tried(name: str, recipe: Recipe, view: View) -> Tried:
     count = sum(map(len, variants.values()))
     if count > 1 and not by_validation:
         raise UsageError(_nothing_to_choose_by(name, count))
-    value = best_variant(variants, view)
+    fewest = fewest_seeds(variants.values()) if choosing[0].role == TUNING else 1
+    value = best_variant(variants, view, fewest)
     seen = variants[value]
-    place = best_place(seen, view)
+    place = best_place(seen, view, fewest)
     choosing, reporting = (by_variant(recipe, records).get(value, []) for records in (choosing, reporting))
     unconfirmed = all(record.learning_rate != seen[place].learning_rate for record in reporting)
     if unconfirmed:
@@ -98,6 +112,7 @@ def tried(name: str, recipe: Recipe, view: View) -> Tried:
         reporting=tuple(reporting),
         variants=tuple(variants.values()),
         tuned=recipe.tuned_in(choosing[0]),
+        fewest=fewest,
         unconfirmed=unconfirmed,
     )
 
@@ -110,15 +125,20 @@ def by_variant(recipe: Recipe, records: Iterable[Record]) -> dict[str, list[Reco
     return found
 
 
-def best_variant(variants: Mapping[str, Sequence[Arm]], view: View) -> str:
-    """The one whose best rate has the best mean; of equals the first."""
+def best_variant(variants: Mapping[Name, Sequence[Arm]], view: View, fewest: int) -> Name:
+    """The one whose best rate has the best mean; of equals the first. fewest: the seeds that a rate must have."""
 
-    def worth(value: str) -> float:
-        arms = variants[value]
-        mean = mean_score(arms[best_place(arms, view)])
+    def worth(value: Name) -> float:
+        mean = mean_score(variants[value][best_place(variants[value], view, fewest)])
         return mean if view.higher else -mean
 
-    return max(variants, key=worth)
+    return max((value for value, arms in variants.items() if _contenders(arms, fewest)), key=worth)
+
+
+def fewest_seeds(variants: Iterable[Sequence[Arm]]) -> int:
+    """What a rate must have to be chosen where trials were trained to choose: as many as any has. A sweep gives the
+    best of its first round further seeds; one that did not get there lies behind them, whatever three seeds say."""
+    return max(len(arm.seeds) for arms in variants for arm in arms)
 
 
 def by_role(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -131,16 +151,20 @@ def by_role(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     return (others, report) if report and others else (list(records), list(records))
 
 
-def best_place(arms: Sequence[Arm], view: View) -> int:
-    """Of the best mean over its seeds; of equals the smallest rate."""
-    return best_places(arms, view)[0]
+def best_place(arms: Sequence[Arm], view: View, fewest: int = 1) -> int:
+    """Of the best mean over its seeds; of equals the smallest rate. fewest: the seeds that a rate must have."""
+    return best_places(arms, view, fewest)[0]
 
 
-def best_places(arms: Sequence[Arm], view: View) -> list[int]:
+def best_places(arms: Sequence[Arm], view: View, fewest: int = 1) -> list[int]:
     """Those whose means are the best but for rounding, ascending."""
-    means = [mean_score(arm) for arm in arms]
-    best = max(means) if view.higher else min(means)
-    return [place for place, mean in enumerate(means) if abs(mean - best) <= ROUNDING * abs(best)]
+    means = {place: mean_score(arms[place]) for place in _contenders(arms, fewest)}
+    best = max(means.values()) if view.higher else min(means.values())
+    return [place for place, mean in means.items() if abs(mean - best) <= ROUNDING * abs(best)]
+
+
+def _contenders(arms: Sequence[Arm], fewest: int) -> list[int]:
+    return [place for place, arm in enumerate(arms) if len(arm.seeds) >= fewest]
 
 
 def mean_score(arm: Arm) -> float:

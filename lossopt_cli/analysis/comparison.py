@@ -177,11 +177,13 @@ class OtherMetric:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How the numbers were made; what `--methods` says in full."""
+    """How the numbers were made; what `--methods` says in full. Counts are (least, most) over the recipes.
+    tuning_seeds: of most of the rates; final_seeds: of the best of them, which may have been given more."""
 
     rates_per_recipe: tuple[int, int]
     report_seeds: tuple[int, int]
     tuning_seeds: tuple[int, int]
+    final_seeds: tuple[int, int]
     chosen_on: str | None
     epochs: tuple[int, ...]
     batch_sizes: tuple[int, ...]

@@ -5,7 +5,7 @@ from typing import Any
 
 from lossopt_cli.analysis import wording
 from lossopt_cli.analysis.columns import setting_text
-from lossopt_cli.analysis.comparison import Comparison
+from lossopt_cli.analysis.comparison import Comparison, Protocol
 from lossopt_cli.analysis.layout import wrapped
 
 # keys of the setting that read better in words than as `key value`
@@ -72,7 +72,7 @@ def protocol(comparison: Comparison) -> str:
     else:
         rates = f"{most}" if least == most else f"{least} to {most}"
         chosen_on = found.chosen_on or "nothing"
-        said = f"each learning rate chosen from {rates} on {chosen_on}{_tuning(found.tuning_seeds)}"
+        said = f"each learning rate chosen from {rates} on {chosen_on}{_tuning(found)}"
     if not found.equal_budgets:
         said += "; budgets differ between the recipes"
     if found.splits_vary:
@@ -88,15 +88,13 @@ def split_correction(comparison: Comparison) -> str:
     return f"corrected for splits that share examples, 1/n + {share:.3f} (Nadeau and Bengio 2003)" if share else ""
 
 
-def _tuning(seeds: tuple[int, int]) -> str:
-    least, most = seeds
-    if not most:
+def _tuning(found: Protocol) -> str:
+    if not found.tuning_seeds[1]:
         return ", with the same seeds"
-    return f", with {least} to {most} other seeds" if least != most else f", with {most} other {_seeds(most)}"
-
-
-def _seeds(count: int) -> str:
-    return wording.plural("seed", count)
+    said = f", with {wording.counted_range(found.tuning_seeds, 'other seed')}"
+    if found.final_seeds == found.tuning_seeds:
+        return said
+    return f"{said}, the best with {wording.span([str(count) for count in found.final_seeds])}"
 
 
 def _common(common: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ def _trained(comparison: Comparison) -> str:
     of = f" of {setting_text(comparison.common['model'])}" if comparison.common.get("model") else ""
     loss = f" with the loss {setting_text(comparison.common['loss'])}" if comparison.common.get("loss") else ""
     epochs, batches = (_span(values) for values in (found.epochs, found.batch_sizes))
-    seeds = _range(found.report_seeds, "seed")
+    seeds = wording.counted_range(found.report_seeds, "seed")
     splits = "each with a split of the data of its own" if found.splits_vary else "on one split of the data"
     return (
         f"We compared {recipes} ({names}){of}{loss} on {comparison.data}, trained for {epochs} "
@@ -48,12 +48,17 @@ def _rates(comparison: Comparison) -> str:
     if found.rates_per_recipe[1] <= 1:
         return "Each recipe was trained at one learning rate, which was not tuned."
     if found.chosen_on is None:
-        return f"Each recipe was trained at {_range(found.rates_per_recipe, 'learning rate')}."
-    tuning = _range(found.tuning_seeds, "other seed") if found.tuning_seeds[1] else "the same seeds"
+        return f"Each recipe was trained at {wording.counted_range(found.rates_per_recipe, 'learning rate')}."
+    tuning = "the same seeds"
+    if found.tuning_seeds[1]:
+        tuning = wording.counted_range(found.tuning_seeds, "other seed")
+    if found.final_seeds != found.tuning_seeds:
+        tuning += f", and among the best of these with {wording.counted_range(found.final_seeds, 'seed')}"
     budgets = "" if found.equal_budgets else " The budgets of the recipes were not equal."
+    tried = wording.counted_range(found.rates_per_recipe, "value")
     said = (
-        f"The learning rate of each recipe was chosen from {_range(found.rates_per_recipe, 'value')} by the mean "
-        f"{comparison.metric} on the {found.chosen_on} set with {tuning}; test data were not used to choose.{budgets}"
+        f"The learning rate of each recipe was chosen from {tried} by the mean {comparison.metric} "
+        f"on the {found.chosen_on} set with {tuning}; test data were not used to choose.{budgets}"
     )
     untuned = [recipe.name for recipe in comparison.recipes if recipe.standing == "not_tuned"]
     if untuned:
@@ -112,11 +117,6 @@ def _lost(comparison: Comparison) -> str:
 def _software(versions: Mapping[str, str]) -> str:
     used = [f"{name} {versions[package]}" for package, name in NAMES.items() if package in versions]
     return f"Software: {wording.listing(used)}." if used else ""
-
-
-def _range(counts: tuple[int, int], noun: str) -> str:
-    least, most = counts
-    return wording.counted(most, noun) if least == most else f"{least} to {most} {wording.plural(noun, most)}"
 
 
 def _span(values: tuple[int, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from statistics import median_low
 from typing import Any
 
 from lossopt_cli.analysis.arms import VALIDATION, View
@@ -20,14 +21,16 @@ def protocol_of(found: Sequence[Tried], rule: Rule) -> Protocol:
     """The budgets as (least, most) over the recipes."""
     rates = _ends(sum(map(len, one.variants)) for one in found)
     seeds = _ends(len(one.arm.seeds) for one in found)
-    tuning = _ends(max((len(arm.seeds) for arm in one.tuning), default=0) for one in found)
+    counts = [[len(arm.seeds) for arm in one.tuning] or [0] for one in found]
+    tuning, finals = _ends(map(median_low, counts)), _ends(map(max, counts))
     epochs, batches = (_values(found, f"train.{key}") for key in ("epochs", "batch_size"))
-    equal = all(least == most for least, most in (rates, seeds, tuning)) and len(epochs) == len(batches) == 1
+    equal = all(least == most for least, most in (rates, seeds, tuning, finals)) and len(epochs) == len(batches) == 1
     first = found[0].records[0]
     return Protocol(
         rates_per_recipe=rates,
         report_seeds=seeds,
         tuning_seeds=tuning,
+        final_seeds=finals,
         chosen_on=VALIDATION if rates[1] > 1 and first.sizes.get(VALIDATION) else None,
         epochs=epochs,
         batch_sizes=batches,
@@ -47,6 +50,7 @@ def budget_warnings(found: Sequence[Tried], protocol: Protocol) -> list[str]:
             "learning rates": protocol.rates_per_recipe,
             "seeds": protocol.report_seeds,
             "seeds to tune with": protocol.tuning_seeds,
+            "seeds for the best rates": protocol.final_seeds,
             "epochs": _ends(protocol.epochs),
             "examples a batch": _ends(protocol.batch_sizes),
         }

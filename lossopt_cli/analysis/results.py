@@ -33,7 +33,6 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
     rule = ranked.rule
     relapses = [value for value, lost in zip(arm.relapses, arm.lost, strict=True) if value is not None and not lost]
     relapse = median(relapses) if relapses else None
-    seen = [score for arms in one.variants for tried in arms for score in tried.scores]
     higher = rule.view.higher
     return RecipeResult(
         name=one.name,
@@ -66,7 +65,7 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
         relapse=relapse,
         worst_relapse=max(relapses, default=None),
         oscillates=convergence.oscillates(relapse, lost=False, steps_per_epoch=one.records[0].steps_per_epoch),
-        best_of_k={k: learning_rates.expected_best(seen, k, higher=higher) for k in BEST_OF},
+        best_of_k={k: learning_rates.expected_best(one.even_scores, k, higher=higher) for k in BEST_OF},
         seconds=_mean_of(arm.seconds) if around.has_seconds else None,
         is_baseline=one.name in around.baselines,
         time_to_target_seconds=_seconds_to_target(one) if around.has_seconds else None,

@@ -81,6 +81,11 @@ def span(values: Sequence[str]) -> str:
     return values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
 
+def counted_range(counts: tuple[int, int], noun: str) -> str:
+    """`8 seeds`, `3 to 8 seeds`."""
+    return f"{span([f'{count:,}' for count in counts])} {plural(noun, counts[1])}"
+
+
 def target(value: float) -> str:
     """`.90`, `.953`, `54.3`: a target as the head of a column has it."""
     text = f"{value:.3g}" if abs(value) >= 1.0 else f"{value:.3f}".removesuffix("0")

@@ -26,7 +26,7 @@ from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew
 from lossopt_cli.sweeps.folder import SweepFolder
-from lossopt_cli.sweeps.rates import POINTS, TUNING_SEEDS
+from lossopt_cli.sweeps.rates import FINAL_SEEDS, POINTS, TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Told, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import write_sweep
@@ -109,7 +109,8 @@ def found_rate(asked: Asked, logs: Path, console: Console) -> float:
         raise RunError(Fault("no learning rate was found", "--lr", remedy="--lr RATE gives one"))
     _, rate = candidate.chosen
     tried = counted(len(candidate.rates[0]), "learning rate")
-    console.note(f"{'rate':<11}{rate:g}, the best of {tried} on validation, with {counted(TUNING_SEEDS, 'seed')} each")
+    seeds = f"with {counted(TUNING_SEEDS, 'seed')} each, and {TUNING_SEEDS + FINAL_SEEDS} for the best"
+    console.note(f"{'rate':<11}{rate:g}, the best of {tried} on validation, {seeds}")
     return rate
 
 

@@ -16,10 +16,21 @@ from lossopt_cli.runs.records import Record
 from lossopt_cli.sweeps.arms import Arm, Problems
 from lossopt_cli.sweeps.cells import Cell, Role, cells_of
 from lossopt_cli.sweeps.ranges import Rates, rounded
-from lossopt_cli.sweeps.rates import POINTS, SEARCHED, TUNING_SEEDS, WIDENINGS, best_of, grid_around, scale_of
+from lossopt_cli.sweeps.rates import (
+    FINAL_SEEDS,
+    FINALISTS,
+    POINTS,
+    SEARCHED,
+    TUNING_SEEDS,
+    WIDENINGS,
+    best_of,
+    finalists_of,
+    grid_around,
+    scale_of,
+)
 from lossopt_cli.sweeps.shares import Ended
 
-Stage = Literal["search", "choose", "report", "done"]
+Stage = Literal["search", "choose", "finals", "report", "done"]
 SEARCH_STEPS = 40
 FIRST_TUNING_SEED = 1000
 
@@ -27,11 +38,13 @@ FIRST_TUNING_SEED = 1000
 @dataclass(frozen=True)
 class Protocol:
     """choosing: the seeds of the trials that choose the rate, and what these are for (None: they report, too).
-    report: the seeds that the chosen rate gets afterwards, and where `default` is said the default rate, too.
-    widenings: how often a recipe that is best at an end may try further rates."""
+    finals: further ones for the best rates, before one of them is chosen. report: the seeds that the chosen rate gets
+    afterwards, and where `default` is said the default rate, too. widenings: how often a recipe that is best at an end
+    may try further rates."""
 
     choosing: Sequence[int]
     role: Role | None
+    finals: Sequence[int] = ()
     report: Sequence[int] = ()
     default: bool = False
     widenings: int = 0
@@ -52,14 +65,15 @@ class Wishes:
 class Candidate:
     """arms: of one recipe, several where settings of it are tuned; rates: of each of them, as they become known.
 
-    scale: what the search found. chosen: the place of the best arm, and its rate. edge: why it may not be the best.
-    measured: whether it is known how its trials are trained."""
+    scale: what the search found. finalists: the places of their arms, and their rates. chosen: the place of the best
+    arm, and its rate. edge: why it may not be the best. measured: whether it is known how its trials are trained."""
 
     arms: tuple[Arm, ...]
     protocol: Protocol
     view: View
     scale: float | None = None
     rates: list[tuple[float | None, ...]] = field(default_factory=list)
+    finalists: list[tuple[int, float | None]] = field(default_factory=list)
     chosen: tuple[int, float | None] | None = None
     edge: Edge | None = None
     widened: int = 0
@@ -88,10 +102,20 @@ class Candidate:
         return found
 
     @property
-    def choose_count(self) -> int:
+    def grid_count(self) -> int:
         """How many trials the present grid has."""
         points = sum(map(len, self.rates)) if self.rates else sum(len(arm.rates.values) or POINTS for arm in self.arms)
         return len(self.protocol.choosing) * points
+
+    @property
+    def final_count(self) -> int:
+        """How many trials the finals have at most."""
+        return len(self.protocol.finals) * FINALISTS
+
+    @property
+    def choose_count(self) -> int:
+        """How many trials choose the rate, as far as one knows."""
+        return self.grid_count + self.final_count
 
     @property
     def report_count(self) -> int:
@@ -102,8 +126,9 @@ class Candidate:
     @property
     def to_come(self) -> int:
         """How many trials later stages will ask for, as far as one knows."""
-        grid = self.choose_count if self.stage == "search" else 0
-        return grid + (self.report_count if self.stage in ("search", "choose") else 0)
+        counts = {"search": self.grid_count, "choose": self.final_count, "finals": self.report_count}
+        stages = list(counts)
+        return sum(counts[stage] for stage in stages[stages.index(self.stage) :]) if self.stage in counts else 0
 
     def cells(self, problems: Problems) -> list[Cell]:
         """All that the present stage needs, trained or not."""
@@ -114,6 +139,9 @@ class Candidate:
                 return [replace(cell, role="search") for cell in cells_of(arms, seeds[:1], problems)]
             case "choose":
                 return cells_of(zip(self.arms, self.rates, strict=True), seeds, problems, role)
+            case "finals":
+                arms = [(self.arms[place], [rate]) for place, rate in self.finalists]
+                return cells_of(arms, self.protocol.finals, problems, role)
             case "report":
                 place, rate = self.chosen
                 arm = self.arms[place]
@@ -138,24 +166,35 @@ class Candidate:
 
     def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
         """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more
-        trials; or ends where none has."""
-        best = None
-        for place, (arm, rates) in enumerate(zip(self.arms, self.rates, strict=True)):
-            cells = cells_of([(arm, rates)], self.protocol.choosing, problems, self.protocol.role)
-            found = [records[cell.trial.hash] for cell in cells if cell.trial.hash in records]
-            if found:
-                best = best_of(best, (place, found), self.view)
-        if best is None:
+        trials; or goes on to the finals, which do; or ends where none has."""
+        found = self._tried(records, problems)
+        if not found:
             self.stage = "done"
             return
+        best = best_of(found, self.view)
         place = best.place
         self.chosen, self.edge = (place, best.arm.learning_rate), best.edge
         further = [rate for rate in best.beyond if rate not in self.rates[place]]
         if further and self.widened < self.protocol.widenings:
             self.widened += 1
             self.rates[place] = tuple(sorted([*self.rates[place], *further]))
+            self.stage = "choose"
             return
-        self.stage = "report" if self.protocol.report else "done"
+        self.finalists = finalists_of(found, self.view) if self.stage == "choose" and self.protocol.finals else []
+        if len(self.finalists) > 1:
+            self.stage = "finals"
+        else:
+            self.stage = "report" if self.protocol.report else "done"
+
+    def _tried(self, records: Mapping[str, Record], problems: Problems) -> dict[int, list[Record]]:
+        """The records of the trials that choose at this stage, by the place of their arm."""
+        seeds = [*self.protocol.choosing, *(self.protocol.finals if self.stage == "finals" else ())]
+        found: dict[int, list[Record]] = {}
+        for place, (arm, rates) in enumerate(zip(self.arms, self.rates, strict=True)):
+            cells = cells_of([(arm, rates)], seeds, problems, self.protocol.role)
+            there = [records[cell.trial.hash] for cell in cells if cell.trial.hash in records]
+            found |= {place: there} if there else {}
+        return found
 
     def _place_grid(self) -> None:
         """The rates of every arm, now that the scale is known or not needed."""
@@ -205,16 +244,17 @@ def _candidate(arms: tuple[Arm, ...], wishes: Wishes, problems: Problems) -> Can
     if arms[0].rates.auto:
         widenings = WIDENINGS * (2 if wishes.extend else 1)
         report = seeds if wishes.report else ()
-        protocol = Protocol(_apart(seeds), "tuning", report, default=wishes.report, widenings=widenings)
+        first, finals = _apart(seeds)
+        protocol = Protocol(first, "tuning", finals, report, default=wishes.report, widenings=widenings)
     else:
         fresh = range(max(seeds) + 1, max(seeds) + 1 + wishes.confirm)
-        protocol = Protocol(seeds, None, fresh, widenings=WIDENINGS if wishes.extend and many else 0)
+        protocol = Protocol(seeds, None, report=fresh, widenings=WIDENINGS if wishes.extend and many else 0)
     return Candidate(arms, protocol, view, scale=arms[0].scale)
 
 
-def _apart(seeds: Sequence[int]) -> range:
-    """Seeds for tuning that none of those for the report is."""
-    first = FIRST_TUNING_SEED
-    while any(seed in seeds for seed in range(first, first + TUNING_SEEDS)):
+def _apart(seeds: Sequence[int]) -> tuple[range, range]:
+    """Seeds to tune with, and those of the finals: none of them reports."""
+    first, count = FIRST_TUNING_SEED, TUNING_SEEDS + FINAL_SEEDS
+    while any(seed in seeds for seed in range(first, first + count)):
         first += FIRST_TUNING_SEED
-    return range(first, first + TUNING_SEEDS)
+    return range(first, first + TUNING_SEEDS), range(first + TUNING_SEEDS, first + count)

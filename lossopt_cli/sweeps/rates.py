@@ -1,7 +1,8 @@
 """Learning rates that are found: the scale of a recipe, the grid around it, and what is tried when its end is best.
 
 Grids are of half decades, as wide for one recipe as for another, and centred where the recipe (loss with optimizer)
-learns: scaling a loss by c scales the best rate of SGD by 1/c.
+learns: scaling a loss by c scales the best rate of SGD by 1/c. The best of them are tried again with further seeds, a
+rung of successive halving (Jamieson and Talwalkar 2016): three seeds cannot tell neighbours apart.
 """
 
 import math
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lossopt_cli.analysis.arms import View, arms_of
-from lossopt_cli.analysis.choosing import best_place, edge_of, mean_score
+from lossopt_cli.analysis.choosing import best_place, best_variant, edge_of, fewest_seeds, mean_score
 from lossopt_cli.analysis.comparison import Arm, Edge
 from lossopt_cli.runs.records import Record
 from lossopt_cli.sweeps.ranges import PER_DECADE, log_range, rounded
@@ -17,6 +18,7 @@ from lossopt_cli.sweeps.ranges import PER_DECADE, log_range, rounded
 SEARCHED = tuple(log_range(1e-6, 1e2, 9))  # whole decades: the grid reaches two to either side of what they find
 POINTS = 9
 TUNING_SEEDS = 3
+FINALISTS, FINAL_SEEDS = 3, 5
 WIDENINGS = 2
 WIDER_BY = 2  # rates beyond an end, a decade
 
@@ -51,14 +53,22 @@ class Best:
     beyond: list[float]
 
 
-def best_of(before: Best | None, found: tuple[int, Sequence[Record]], view: View) -> Best:
-    """The better of `before` and of what these records (of the arm at that place) choose, as `compare` chooses."""
-    arms = arms_of(found[1], view)
-    place = best_place(arms, view)
-    if before is not None and view.better(mean_score(arms[place]), mean_score(before.arm)) <= 0.0:
-        return before
-    edge = edge_of(arms, place)
-    return Best(found[0], arms[place], edge, beyond(arms, place, edge))
+def best_of(records: Mapping[int, Sequence[Record]], view: View) -> Best:
+    """What the records of a recipe's arms choose, as `compare` chooses; records: by the place of the arm."""
+    tried = {place: arms_of(found, view) for place, found in records.items()}
+    fewest = fewest_seeds(tried.values())
+    place = best_variant(tried, view, fewest)
+    arms = tried[place]
+    at = best_place(arms, view, fewest)
+    edge = edge_of(arms, at)
+    return Best(place, arms[at], edge, beyond(arms, at, edge))
+
+
+def finalists_of(records: Mapping[int, Sequence[Record]], view: View) -> list[tuple[int, float | None]]:
+    """(place of the arm, rate) of the FINALISTS best means, the best first; none that is lost."""
+    tried = [(place, arm) for place, found in records.items() for arm in arms_of(found, view) if not arm.is_lost]
+    tried.sort(key=lambda one: view.better(0.0, mean_score(one[1])))
+    return [(place, arm.learning_rate) for place, arm in tried[:FINALISTS]]
 
 
 def beyond(arms: Sequence[Arm], place: int, edge: Edge | None) -> list[float]:
