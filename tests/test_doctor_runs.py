@@ -33,6 +33,13 @@ def dense(units, input_shape=(8, 8, 1), width=32, depth=1, activation="relu", sc
     return keras.Model(inputs, layers.Dense(units)(x))
 
 
+def maps(units, input_shape=(8, 8, 1), bias=0.0):
+    x = inputs = keras.Input(input_shape)
+    x = layers.Conv2D(16, 3, bias_initializer=keras.initializers.Constant(bias))(x)
+    x = layers.Activation("relu")(x)
+    return keras.Model(inputs, layers.Dense(units)(layers.Flatten()(x)))
+
+
 def hidden_softmax(units, input_shape=(8, 8, 1)):
     inputs = keras.Input(input_shape)
     shares = layers.Dense(units, activation="softmax")(layers.Flatten()(inputs))
@@ -46,6 +53,7 @@ SICK = {
     "two softmaxes": ("hidden_softmax", (), "probabilities_for_logits"),
     "thirty sigmoids": ("dense:depth=30:activation=sigmoid", (), "vanishing_gradients"),
     "ReLUs far below 0": ("dense:bias=-50", (), "dead_layer"),
+    "feature maps far below 0": ("maps:bias=-50", (), "dead_layer"),
     "huge inputs of tanh": ("dense:activation=tanh:scale=1000", (), "saturated_layer"),
     "huge weights": ("dense:depth=6:spread=5", (), "exploding_gradients"),
     "huge outputs": ("dense:depth=0:scale=30", (), "start_loss"),
@@ -87,6 +95,34 @@ def test_what_is_wrong_is_said_before_the_first_epoch_and_kept(train, models, ca
 @pytest.mark.parametrize("case", WELL)
 def test_networks_that_can_learn_are_left_in_peace(train, models, case):
     run = train("--data", "digits", "--model", f"{models}:{WELL[case]}", "--epochs", 1)
+    assert run.code == 0, run.err
+    assert [warning["name"] for warning in run.result["warnings"] if warning["step"] == 0] == []
+
+
+IMAGES = """
+import numpy as np
+from sklearn.datasets import load_digits
+
+
+def faint():
+    digits = load_digits()
+    return (100 + digits.images / 8).astype(np.uint8)[..., None], digits.target
+
+
+def padded():
+    digits = load_digits()
+    return np.pad((digits.images * 15).astype(np.uint8), ((0, 0), (28, 28), (28, 28)))[..., None], digits.target
+"""
+
+
+@pytest.mark.parametrize("model", ["minicnn", "models.py:maps"])
+@pytest.mark.parametrize("images", ["faint", "padded"])
+def test_grey_images_and_black_margins_are_no_ailment(train, models, monkeypatch, images, model):
+    """Faint: two of 255 levels apart. Padded: of a map's places nearly all are 0 in every example, of the maps none."""
+    monkeypatch.chdir(models.parent)
+    Path("images.py").write_text(IMAGES)
+    data = ("--data", f"images.py:{images}", "--set", "data.limit=300")
+    run = train(*data, "--model", model, "--epochs", 1)
     assert run.code == 0, run.err
     assert [warning["name"] for warning in run.result["warnings"] if warning["step"] == 0] == []
 

@@ -142,7 +142,10 @@ AILING = {
         "asks for something else than accuracy measures",
         None,
     ),
-    "above its start": (replace(HEALTHY, losses=np.linspace(2.3, 4.0, 200)), "loss_rose", "too high", 0.0001),
+    "above its start": (
+        replace(HEALTHY, losses=np.linspace(2.3, 4.0, 200), train={"accuracy": 0.97, "loss": 4.0}),
+        *("loss_rose", "ends at 3.919, above its start of 2.3. Steps overshoot: the learning rate is too high", 0.0001),
+    ),
     "one class": (replace(HEALTHY, predicted=1.0), "one_class", "one class for every example", None),
     "by heart": (
         replace(HEALTHY, train={"accuracy": 1.0}, judged={"accuracy": 0.7}),
@@ -172,6 +175,8 @@ AILING = {
 }
 SOUND = {
     "healthy": HEALTHY,
+    "batches above the start, and the weights below": replace(HEALTHY, losses=np.linspace(2.3, 4.0, 200)),
+    "a rise in few steps": replace(HEALTHY, losses=np.linspace(2.3, 4.0, 8), train={"accuracy": 0.97}),
     "numbers": NUMBERS,
     "a loss below zero": COSINE,
     "batch normalisation without statistics": replace(HEALTHY, initial_loss=11.8),

@@ -110,12 +110,10 @@ class Doctor:
         return feed.rows(order), feed.targets.index_select(0, order)
 
     def _spread(self, rows: torch.Tensor) -> inputs.Spread:
-        """By how much these inputs differ."""
-        given = self.examination.problem.inputs
-        scale = given.scale if given.kind == "image" else 1.0
+        """By how much these inputs differ, as the network is given them."""
         size = float(rows.float().std(dim=0, correction=0).square().mean().sqrt())
         random = self.pixels is not None and self.config.model.settings["weights"] == "none"
-        return inputs.Spread(scale * size, len(rows), self.pixels.backbone if random else None)
+        return inputs.Spread(size, len(rows), self.pixels.backbone if random else None)
 
     def _batch(self, targets: torch.Tensor, raw: torch.Tensor) -> outputs.Batch:
         objective, task = self.examination.objective, self.examination.problem.task

@@ -96,8 +96,9 @@ class _Noted:
 def _watched(model: keras.Model) -> Iterator[list[_Noted]]:
     """Within, what every activation gives is noted."""
     noted: list[_Noted] = []
+    channels = _channels(model)
     hooks = [
-        layer.register_forward_hook(partial(_note, noted, function))
+        layer.register_forward_hook(partial(_note, noted, function, channels))
         for layer in model._flatten_layers()
         if (function := _activation_of(layer)) in (*RECTIFIERS, *SQUASHERS)
     ]
@@ -108,6 +109,12 @@ def _watched(model: keras.Model) -> Iterator[list[_Noted]]:
             hook.remove()
 
 
+def _channels(model: keras.Model) -> int:
+    """Which axis of feature maps numbers the channels, by the first layer that says so."""
+    said = (layer.data_format for layer in model._flatten_layers() if isinstance(layer, BaseConv | BaseDepthwiseConv))
+    return 1 if next(said, "channels_last") == "channels_first" else -1
+
+
 def _activation_of(layer: keras.Layer) -> Callable | None:
     """The function of a layer whose outputs are those of an activation."""
     if isinstance(layer, keras.layers.ReLU):
@@ -115,10 +122,16 @@ def _activation_of(layer: keras.Layer) -> Callable | None:
     return layer.activation if isinstance(layer, ACTIVATED) else None
 
 
-def _note(noted: list[_Noted], function: Callable, layer: keras.Layer, inputs: object, given: torch.Tensor) -> None:
+def _note(
+    noted: list[_Noted], function: Callable, channels: int, layer: keras.Layer, inputs: object, given: torch.Tensor
+) -> None:
+    """channels: the axis of feature maps whose numbers are units; those of one map share their weights, and where an
+    image is black a map may be 0 in any network."""
     values = given.detach()
     if function in RECTIFIERS:
-        noted.append(_Noted(layer.name, values, (values == 0).flatten(1).all(dim=0).float().mean(), None))
+        axis = -1 if isinstance(layer, keras.layers.Dense | keras.layers.EinsumDense) else channels
+        unused = (values == 0).movedim(axis, 0).flatten(1).all(dim=1)
+        noted.append(_Noted(layer.name, values, unused.float().mean(), None))
         return
     low, high = SQUASHERS[function]
     edge = FLAT * (high - low)

@@ -12,6 +12,7 @@ from lossopt_cli.training.doctor.rates import higher_rate, lower_rate, spoken
 FAR_START = 2.0  # times what guessing costs; a fresh network's outputs alone may add half of it
 FAR_RATE = 10.0  # times the optimizer's default
 ROSE = 0.5  # of the start: above the noise of batches
+FEWEST_TO_RISE = 20  # steps: the mean of the last of fewer is also of the first
 FEWEST = 5  # steps to a mean, for the last batch of an epoch may be a handful of examples
 # Validation behind training, beyond three standard errors: of accuracy and its like; else of what training gained
 # over guessing.
@@ -170,12 +171,14 @@ def _rose(evidence: Evidence) -> Finding | None:
     """Said only where the run learned something all the same; the check before says it of a run that did not."""
     if evidence.learned is False or not len(evidence.losses):
         return None
-    if evidence.settled <= evidence.initial_loss + 0.05 * evidence.scale:
+    after = evidence.train.get("loss") if evidence.best_epoch is None else None
+    end = evidence.settled if after is None else min(evidence.settled, after)
+    if end <= evidence.initial_loss + 0.05 * evidence.scale or len(evidence.losses) < FEWEST_TO_RISE:
         return None
     rate = lower_rate(evidence.rate, evidence.default_rate)
     return Finding(
         "loss_rose",
-        f"The training loss ends at {evidence.settled:.4g}, above its start of {evidence.initial_loss:.4g}.",
+        f"The training loss ends at {end:.4g}, above its start of {evidence.initial_loss:.4g}.",
         "Steps overshoot: the learning rate is too high.",
         f"Try {spoken(rate, 'a lower rate')}.",
         rate,
