@@ -202,6 +202,13 @@ def test_only_a_few_chunks_are_decoded_ahead(monkeypatch):
     chunks.close()
 
 
+def test_odd_metadata_of_the_first_image_are_not_spoken_of(pets, recwarn):
+    odd = b"Exif\0\0II*\0" + struct.pack("<IHHHII", 8, 1, 0x010F, 2, 40, 9999)  # a text of 40 bytes beyond the end
+    Image.new("RGB", (40, 30)).save(pets / "cat" / "00.jpg", exif=odd)
+    assert len(load(pets).train) == 28
+    assert recwarn.list == []
+
+
 def test_equal_images_have_equal_digests(pets):
     problem = load(pets)
     inputs = problem.train.inputs

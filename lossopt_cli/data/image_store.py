@@ -68,15 +68,17 @@ def read_pictures(
     size: [height, width] to resize to (the whole image, without keeping its proportions). None: the size of the images
     where all agree and neither side is over 256 pixels, else 64 x 64. The pixels are the same in memory and in a file.
     """
-    names = [path.relative_to(root).as_posix() for path in paths]
-    files = _Files(root, list(paths), names, size, _own_size(paths) if size is None else None)
-    if files.are_few():
-        return files.in_memory(announce, skip_bad=skip_bad)
-    try:
-        return files.from_cache(announce, skip_bad=skip_bad)
-    except cache.CacheUnavailable as error:
-        announce(f"{error.faults[0].what}; the images stay in memory ({error.faults[0].remedy})")
-        return files.in_memory(announce, skip_bad=skip_bad)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images: they name no file
+        names = [path.relative_to(root).as_posix() for path in paths]
+        files = _Files(root, list(paths), names, size, _own_size(paths) if size is None else None)
+        if files.are_few():
+            return files.in_memory(announce, skip_bad=skip_bad)
+        try:
+            return files.from_cache(announce, skip_bad=skip_bad)
+        except cache.CacheUnavailable as error:
+            announce(f"{error.faults[0].what}; the images stay in memory ({error.faults[0].remedy})")
+            return files.in_memory(announce, skip_bad=skip_bad)
 
 
 def _own_size(paths: Sequence[Path]) -> Size | None:
@@ -189,9 +191,7 @@ class _Files:
                 announce(Counted(done, len(self.paths), "images decoded"))
                 yield chunk.pixels
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images: they name no file
-            write((len(self.paths), *size, 3), pixels())
+        write((len(self.paths), *size, 3), pixels())
         told = {"sha256": whole.hexdigest(), "resized": resize and self.size is None, "broken": broken}
         return told, np.concatenate(digests)
 
