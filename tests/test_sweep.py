@@ -102,12 +102,14 @@ def test_another_sweep_adds_to_the_folder_and_the_same_trains_nothing(sweep):
 def test_auto_finds_rates_and_reports_with_other_seeds(sweep):
     swept = sweep(*SMALL, "--opt", "sgd", "--seeds", "4")
     assert swept.code == 0, swept.err
-    by_role = {role: [r for r in swept.results.values() if r["role"] == role] for role in ("tuning", "report")}
+    roles = ("tuning", "refining", "report")
+    by_role = {role: [r for r in swept.results.values() if r["role"] == role] for role in roles}
     rates = sorted({result["optimizer"]["learning_rate"] for result in by_role["tuning"]})
     assert 9 <= len(rates) <= 13
     assert 0.01 in rates
-    seeds = Counter(result["seed"] for result in by_role["tuning"])
-    assert seeds == {1000 + place: len(rates) if place < 3 else 3 for place in range(8)}
+    assert {result["seed"] for result in by_role["tuning"]} == {1000, 1001, 1002}
+    seeds = Counter(result["seed"] for result in by_role["refining"])
+    assert seeds == {1000 + place: 2 for place in range(8)}
     assert {result["seed"] for result in by_role["report"]} == {0, 1, 2, 3}
     assert len({result["optimizer"]["learning_rate"] for result in by_role["report"]}) in (1, 2)
     assert "with 3 other seeds, the best with 8" in " ".join(swept.out.split())
@@ -199,8 +201,8 @@ def test_a_printed_command_trains_the_same_trial(sweep, tmp_path, capsys):
 def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(sweep):
     swept = sweep(*SMALL, "--opt", "sgd,adam", "--dry-run")
     assert (swept.code, swept.folder) == (0, None)
-    assert re.search(r"cross_entropy \+ sgd +9 around its scale +42 +16 +0", swept.out)
-    assert "86 trials; up to 24 more" in swept.out
+    assert re.search(r"cross_entropy \+ sgd +9 around its scale +43 +16 +0", swept.out)
+    assert "118 trials; up to 24 more" in swept.out
     assert re.search(r"about .* with 2 workers, .* MB in ", swept.out)
 
 
@@ -254,7 +256,7 @@ def test_train_finds_a_rate(train, tmp_path):
     (tuned,) = [folder for folder in (tmp_path / "logs").iterdir() if (folder / "sweep.yaml").exists()]
     chosen = re.search(r"chosen: (\S+)", (tuned / "sweep.yaml").read_text())[1]
     assert alone["optimizer"]["learning_rate"] == float(chosen)
-    assert {result["role"] for result in results_in(tuned).values()} == {"tuning"}
+    assert {result["role"] for result in results_in(tuned).values()} == {"tuning", "refining"}
 
 
 def test_without_ray_it_says_what_to_install(sweep, monkeypatch):

@@ -119,38 +119,40 @@ def test_the_scale_is_where_the_loss_fell_most(losses, scale):
 def test_auto_searches_tunes_and_reports(tmp_path):
     course = course_of(tmp_path)
     trained = carried_out(course, peak(0.1))
-    assert roles(trained) == {"search": 9, "tuning": 42, "report": 8}
+    assert roles(trained) == {"search": 9, "tuning": 27, "refining": 16, "report": 8}
     (candidate,) = course.candidates
     assert (candidate.scale, candidate.chosen, candidate.edge) == (0.1, (0, 0.1), None)
     report = [(cell.rate, cell.seed) for cell in trained if cell.role == "report"]
     assert sorted(report) == [(rate, seed) for rate in (0.01, 0.1) for seed in SEEDS]
     assert {cell.seed for cell in trained if cell.role == "tuning"}.isdisjoint(SEEDS)
-    assert course.total == len(course.known) == 50
+    assert course.total == len(course.known) == 51
 
 
-def test_the_best_three_rates_meet_again_with_further_seeds(tmp_path):
+def test_finer_rates_beside_the_best_and_further_seeds_for_the_best_two(tmp_path):
     """0.1 is best by three seeds and worst by the others; 1.0 is behind by three and would be best by the others."""
-    values = {0.0316: (0.80, 0.80), 0.1: (0.90, 0.60), 0.316: (0.85, 0.85), 1.0: (0.70, 0.99)}
+    values = {0.0316: (0.80, 0.80), 0.1: (0.90, 0.60), 0.178: (0.85, 0.85), 1.0: (0.70, 0.99)}
 
     def landscape(cell: Cell) -> float:
         return values.get(cell.rate, (0.5, 0.5))[cell.seed not in (1000, 1001, 1002)]
 
     course = course_of(tmp_path)
     trained = carried_out(course, peak(0.1), by_cell=landscape)
-    finals = [(cell.rate, cell.seed) for cell in trained if cell.role == "tuning" and cell.seed > 1002]
-    assert sorted(finals) == [(rate, 1003 + seed) for rate in (0.0316, 0.1, 0.316) for seed in range(5)]
-    assert course.candidates[0].chosen == (0, 0.316)
-    assert {cell.rate for cell in trained if cell.role == "report"} == {0.01, 0.316}
+    refining = [(cell.rate, cell.seed) for cell in trained if cell.role == "refining"]
+    finer = [(rate, seed) for seed in (1000, 1001, 1002) for rate in (0.0562, 0.178)]
+    assert refining == [*finer, *((rate, seed) for seed in range(1003, 1008) for rate in (0.1, 0.178))]
+    assert course.candidates[0].chosen == (0, 0.178)
+    assert {cell.rate for cell in trained if cell.role == "report"} == {0.01, 0.178}
     [comparison] = compare(read_records([tmp_path])[0], Request())
     [recipe] = comparison.recipes
-    assert (recipe.learning_rate, recipe.tried) == (0.316, 9)
-    assert recipe.best_of_k[1] == pytest.approx((0.80 + 0.90 + 0.85 + 0.70 + 5 * 0.5) / 9, abs=0.005)
+    assert (recipe.learning_rate, recipe.tried) == (0.178, 11)
+    assert recipe.best_of_k[1] == pytest.approx((0.80 + 0.90 + 0.70 + 6 * 0.5) / 9, abs=0.005)
+    assert recipe.sensitivity == pytest.approx(0.90 - (0.80 + 0.90 + 0.70 + 6 * 0.5) / 9, abs=0.01)
     assert (comparison.protocol.tuning_seeds, comparison.protocol.final_seeds) == ((3, 3), (8, 8))
 
 
 def test_a_rate_that_is_alone_in_learning_needs_no_finals(tmp_path):
     trained = carried_out(course_of(tmp_path), lambda name, rate: 0.9 if rate == 0.1 else None)
-    assert len({cell.seed for cell in trained if cell.role == "tuning"}) == 3
+    assert {cell.seed for cell in trained if cell.role in ("tuning", "refining")} == {1000, 1001, 1002}
 
 
 def test_a_final_that_is_won_at_the_end_of_the_grid_widens_it(tmp_path):
@@ -201,7 +203,7 @@ def test_what_is_there_is_not_trained_again(tmp_path):
     assert roles(trained) == {"search": 9}
     more = carried_out(course_of(tmp_path, wishes=Wishes(range(6))), peak(0.1))
     assert roles(more) == {"search": 9, "report": 4}
-    assert roles(first) == {"search": 9, "tuning": 42, "report": 8}
+    assert roles(first) == {"search": 9, "tuning": 27, "refining": 16, "report": 8}
 
 
 def test_a_given_grid_gets_every_seed(tmp_path):
@@ -237,7 +239,7 @@ def test_settings_of_a_list_are_chosen_with_the_rate(tmp_path):
     course = course_of(tmp_path, optimizer="sgd:momentum=[0, 0.9]")
     heights = {"cross_entropy+sgd_momentum=0": 0.0, "cross_entropy+sgd_momentum=0.9": 0.05}
     trained = carried_out(course, lambda name, rate: peak(0.1)(name, rate) + heights[name])
-    assert roles(trained) == {"search": 9, "tuning": 69, "report": 8}
+    assert roles(trained) == {"search": 9, "tuning": 54, "refining": 16, "report": 8}
     assert {cell.recipe for cell in trained if cell.role == "report"} == {"cross_entropy+sgd_momentum=0.9"}
     assert {cell.marks["tuned"][0] for cell in trained} == {"optimizer.momentum"}
     assert [arm.chosen for arm in course.candidates[0].known()] == [False, 0.1]
@@ -246,13 +248,13 @@ def test_settings_of_a_list_are_chosen_with_the_rate(tmp_path):
 def test_a_failed_trial_does_not_hold_the_others_up(tmp_path):
     course = course_of(tmp_path)
     carried_out(course, peak(0.1), failing=lambda cell: cell.seed == 1001)
-    assert len(course.failed) == 9
+    assert len(course.failed) == 11
     assert course.candidates[0].stage == "done"
     assert roles(carried_out(course_of(tmp_path), peak(0.1))) == {"search": 9}
     for path in tmp_path.glob("*-s1001-*"):
         path.rename(path.with_name("." + path.name))  # as the worker takes a failed folder away
     again = course_of(tmp_path, retry_failed=True)
-    assert roles(carried_out(again, peak(0.1))) == {"search": 9, "tuning": 9}
+    assert roles(carried_out(again, peak(0.1))) == {"search": 9, "tuning": 9, "refining": 2}
 
 
 def test_where_everything_is_lost_the_sweep_ends(tmp_path):

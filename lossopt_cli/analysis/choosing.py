@@ -15,7 +15,7 @@ from lossopt_cli.runs.records import Record
 
 Name = TypeVar("Name")
 
-TUNING, REPORT = "tuning", "report"
+TUNING, REFINING, REPORT = "tuning", "refining", "report"  # refining: tried because others came out well
 ROUNDING = 1e-12  # relative: means of equal counts that were summed in other orders
 
 
@@ -26,9 +26,10 @@ class Tried:
     arms: of the trials that report, whose runs are `reporting`. tuning: of those that chose, where they are others.
     seen: the arms that chose, as they scored on validation (on the compared split where there is no validation).
     chosen: the place of the chosen rate in `arms`. variants: what `seen` is for every value of the settings that are
-    tuned as the rate is; the arms above are those of the best value, `tuned`. fewest: the seeds that a rate of `seen`
-    must have to be chosen. unconfirmed: whether the chosen rate has no trials that report, so that those that chose
-    stand for them."""
+    tuned as the rate is; the arms above are those of the best value, `tuned`. grids: the same without what was tried
+    because others came out well, and `grid` that of the best value: what tells of rates in general. fewest: the seeds
+    that a rate of `seen` must have to be chosen. unconfirmed: whether the chosen rate has no trials that report, so
+    that those that chose stand for them."""
 
     name: str
     recipe: Recipe
@@ -39,6 +40,8 @@ class Tried:
     edge: Edge | None
     reporting: tuple[Record, ...]
     variants: tuple[tuple[Arm, ...], ...]
+    grids: tuple[tuple[Arm, ...], ...]
+    grid: tuple[Arm, ...]
     tuned: Mapping[str, Any]
     fewest: int = 1
     unconfirmed: bool = False
@@ -55,15 +58,6 @@ class Tried:
     def equals(self, view: View) -> list[float | None]:
         """The rates whose means on validation are equal to that of the chosen one, which is the first."""
         return [self.seen[place].learning_rate for place in best_places(self.seen, view, self.fewest)]
-
-    @property
-    def even_scores(self) -> list[float]:
-        """Of all trials that chose; where the best rates were given further seeds, without these, which would count as
-        further rates."""
-        arms = [arm for arms in self.variants for arm in arms]
-        common = set(arms[0].seeds).intersection(*(arm.seeds for arm in arms)) if self.fewest > 1 else ()
-        pairs = [pair for arm in arms for pair in zip(arm.seeds, arm.scores, strict=True)]
-        return [score for seed, score in pairs if seed in common or not common]
 
     def seen_by(self, view: View) -> "Tried":
         """The same choice in another view; `tuning` and `seen` stay as they were."""
@@ -89,10 +83,12 @@ def tried(name: str, recipe: Recipe, view: View) -> Tried:
     by_validation = all(record.sizes.get(VALIDATION) for record in choosing)
     seen_by = replace(view, split=VALIDATION if by_validation else view.split)
     variants = {value: arms_of(records, seen_by) for value, records in by_variant(recipe, choosing).items()}
+    planned = by_variant(recipe, [record for record in choosing if record.role != REFINING])
+    grids = {value: arms_of(records, seen_by) for value, records in planned.items()}
     count = sum(map(len, variants.values()))
     if count > 1 and not by_validation:
         raise UsageError(_nothing_to_choose_by(name, count))
-    fewest = fewest_seeds(variants.values()) if choosing[0].role == TUNING else 1
+    fewest = fewest_seeds(variants.values()) if choosing[0].role in (TUNING, REFINING) else 1
     value = best_variant(variants, view, fewest)
     seen = variants[value]
     place = best_place(seen, view, fewest)
@@ -111,6 +107,8 @@ def tried(name: str, recipe: Recipe, view: View) -> Tried:
         edge=edge_of(seen, place),
         reporting=tuple(reporting),
         variants=tuple(variants.values()),
+        grids=tuple(grids.values()),
+        grid=grids.get(value, ()),
         tuned=recipe.tuned_in(choosing[0]),
         fewest=fewest,
         unconfirmed=unconfirmed,
@@ -143,9 +141,9 @@ def fewest_seeds(variants: Iterable[Sequence[Arm]]) -> int:
 
 def by_role(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """The trials that choose and those that report: all do both, unless some were trained for the one or the other."""
-    tuning = [record for record in records if record.role == TUNING]
+    tuning = [record for record in records if record.role in (TUNING, REFINING)]
     report = [record for record in records if record.role == REPORT]
-    others = [record for record in records if record.role not in (TUNING, REPORT)]
+    others = [record for record in records if record.role not in (TUNING, REFINING, REPORT)]
     if tuning:
         return tuning, report + others
     return (others, report) if report and others else (list(records), list(records))

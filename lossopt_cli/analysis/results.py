@@ -33,6 +33,7 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
     rule = ranked.rule
     relapses = [value for value, lost in zip(arm.relapses, arm.lost, strict=True) if value is not None and not lost]
     relapse = median(relapses) if relapses else None
+    planned = [score for arms in one.grids for tried in arms for score in tried.scores]
     higher = rule.view.higher
     return RecipeResult(
         name=one.name,
@@ -65,7 +66,7 @@ def result_of(one: Tried, around: Surroundings) -> RecipeResult:
         relapse=relapse,
         worst_relapse=max(relapses, default=None),
         oscillates=convergence.oscillates(relapse, lost=False, steps_per_epoch=one.records[0].steps_per_epoch),
-        best_of_k={k: learning_rates.expected_best(one.even_scores, k, higher=higher) for k in BEST_OF},
+        best_of_k={k: learning_rates.expected_best(planned, k, higher=higher) for k in BEST_OF},
         seconds=_mean_of(arm.seconds) if around.has_seconds else None,
         is_baseline=one.name in around.baselines,
         time_to_target_seconds=_seconds_to_target(one) if around.has_seconds else None,
@@ -120,20 +121,20 @@ def _room(one: Tried) -> float | None:
 
 
 def _safe_window(one: Tried, rule: Rule) -> float | None:
-    if len(one.seen) < 2:
+    if len(one.grid) < 2:
         return None
-    means = [mean_score(arm) for arm in one.seen]
+    means = [mean_score(arm) for arm in one.grid]
     best = max(means) if rule.view.higher else min(means)
     within = learning_rates.usual_tolerance(best, points=is_in_points(rule.view.metric))
-    rates = [arm.learning_rate for arm in one.seen]
+    rates = [arm.learning_rate for arm in one.grid]
     return learning_rates.safe_window(rates, means, within, higher=rule.view.higher)
 
 
 def _sensitivity(one: Tried, rule: Rule) -> float | None:
-    starts = [start for arm in one.seen for start in arm.initial if start is not None]
-    if len(one.seen) < 2 or not starts:
+    starts = [start for arm in one.grid for start in arm.initial if start is not None]
+    if len(one.grid) < 2 or not starts:
         return None
-    means = [mean_score(arm) for arm in one.seen]
+    means = [mean_score(arm) for arm in one.grid]
     return learning_rates.sensitivity(means, math.fsum(starts) / len(starts), higher=rule.view.higher)
 
 

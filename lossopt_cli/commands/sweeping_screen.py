@@ -19,7 +19,14 @@ from lossopt_cli.sweeps.shares import Ended, Told
 REDRAW_SECONDS = 0.25
 LINE_SECONDS = 10.0
 LABEL = 11
-STAGES = {"search": "scale", "choose": "rate", "finals": "finals", "report": "report", "done": "done"}
+STAGES = {
+    "search": "scale",
+    "choose": "rate",
+    "refine": "finer",
+    "finals": "finals",
+    "report": "report",
+    "done": "done",
+}
 KEPT_LINES = 4  # of the terminal, for what is not a recipe
 
 

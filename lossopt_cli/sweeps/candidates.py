@@ -19,6 +19,7 @@ from lossopt_cli.sweeps.ranges import Rates, rounded
 from lossopt_cli.sweeps.rates import (
     FINAL_SEEDS,
     FINALISTS,
+    FINER,
     POINTS,
     SEARCHED,
     TUNING_SEEDS,
@@ -30,7 +31,7 @@ from lossopt_cli.sweeps.rates import (
 )
 from lossopt_cli.sweeps.shares import Ended
 
-Stage = Literal["search", "choose", "finals", "report", "done"]
+Stage = Literal["search", "choose", "refine", "finals", "report", "done"]
 SEARCH_STEPS = 40
 FIRST_TUNING_SEED = 1000
 
@@ -65,14 +66,16 @@ class Wishes:
 class Candidate:
     """arms: of one recipe, several where settings of it are tuned; rates: of each of them, as they become known.
 
-    scale: what the search found. finalists: the places of their arms, and their rates. chosen: the place of the best
-    arm, and its rate. edge: why it may not be the best. measured: whether it is known how its trials are trained."""
+    scale: what the search found. finer: rates beside the best of these, by the place of their arm. finalists: places
+    and rates of the best of all. chosen: the place of the best arm, and its rate. edge: why it may not be the best.
+    measured: whether it is known how its trials are trained."""
 
     arms: tuple[Arm, ...]
     protocol: Protocol
     view: View
     scale: float | None = None
     rates: list[tuple[float | None, ...]] = field(default_factory=list)
+    finer: dict[int, tuple[float, ...]] = field(default_factory=dict)
     finalists: list[tuple[int, float | None]] = field(default_factory=list)
     chosen: tuple[int, float | None] | None = None
     edge: Edge | None = None
@@ -108,14 +111,15 @@ class Candidate:
         return len(self.protocol.choosing) * points
 
     @property
-    def final_count(self) -> int:
-        """How many trials the finals have at most."""
-        return len(self.protocol.finals) * FINALISTS
+    def refine_count(self) -> int:
+        """How many trials the finer rates and the finals have at most."""
+        finals = len(self.protocol.finals)
+        return finals * FINALISTS + (FINER * len(self.protocol.choosing) if finals else 0)
 
     @property
     def choose_count(self) -> int:
         """How many trials choose the rate, as far as one knows."""
-        return self.grid_count + self.final_count
+        return self.grid_count + self.refine_count
 
     @property
     def report_count(self) -> int:
@@ -126,9 +130,10 @@ class Candidate:
     @property
     def to_come(self) -> int:
         """How many trials later stages will ask for, as far as one knows."""
-        counts = {"search": self.grid_count, "choose": self.final_count, "finals": self.report_count}
-        stages = list(counts)
-        return sum(counts[stage] for stage in stages[stages.index(self.stage) :]) if self.stage in counts else 0
+        finals = len(self.protocol.finals) * FINALISTS
+        refine, report = self.refine_count + self.report_count, self.report_count
+        left = {"search": self.grid_count + refine, "choose": refine, "refine": finals + report, "finals": report}
+        return left.get(self.stage, 0)
 
     def cells(self, problems: Problems) -> list[Cell]:
         """All that the present stage needs, trained or not."""
@@ -139,9 +144,12 @@ class Candidate:
                 return [replace(cell, role="search") for cell in cells_of(arms, seeds[:1], problems)]
             case "choose":
                 return cells_of(zip(self.arms, self.rates, strict=True), seeds, problems, role)
+            case "refine":
+                arms = [(self.arms[place], rates) for place, rates in self.finer.items()]
+                return cells_of(arms, seeds, problems, "refining")
             case "finals":
                 arms = [(self.arms[place], [rate]) for place, rate in self.finalists]
-                return cells_of(arms, self.protocol.finals, problems, role)
+                return cells_of(arms, self.protocol.finals, problems, "refining")
             case "report":
                 place, rate = self.chosen
                 arm = self.arms[place]
@@ -165,8 +173,8 @@ class Candidate:
         self.arms = tuple(replace(arm, pace=arm.pace or ended.pace) for arm in self.arms)
 
     def choose(self, records: Mapping[str, Record], problems: Problems) -> None:
-        """Chooses by the records of the trials that have ended (by trial hash); or widens the grid, which asks for more
-        trials; or goes on to the finals, which do; or ends where none has."""
+        """Chooses by the records of the trials that have ended (by trial hash). Asks for more trials where the grid is
+        too narrow, for finer rates and for finals; ends where none has ended."""
         found = self._tried(records, problems)
         if not found:
             self.stage = "done"
@@ -180,7 +188,11 @@ class Candidate:
             self.rates[place] = tuple(sorted([*self.rates[place], *further]))
             self.stage = "choose"
             return
-        self.finalists = finalists_of(found, self.view) if self.stage == "choose" and self.protocol.finals else []
+        if self.stage == "choose" and self.protocol.finals and best.finer:
+            self.finer[place] = tuple(dict.fromkeys([*self.finer.get(place, ()), *best.finer]))
+            self.stage = "refine"
+            return
+        self.finalists = finalists_of(found, self.view) if self.stage != "finals" and self.protocol.finals else []
         if len(self.finalists) > 1:
             self.stage = "finals"
         else:
@@ -191,7 +203,8 @@ class Candidate:
         seeds = [*self.protocol.choosing, *(self.protocol.finals if self.stage == "finals" else ())]
         found: dict[int, list[Record]] = {}
         for place, (arm, rates) in enumerate(zip(self.arms, self.rates, strict=True)):
-            cells = cells_of([(arm, rates)], seeds, problems, self.protocol.role)
+            tried = dict.fromkeys([*rates, *(self.finer.get(place, ()) if self.stage != "choose" else ())])
+            cells = cells_of([(arm, list(tried))], seeds, problems, self.protocol.role)
             there = [records[cell.trial.hash] for cell in cells if cell.trial.hash in records]
             found |= {place: there} if there else {}
         return found

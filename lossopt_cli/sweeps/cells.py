@@ -9,7 +9,7 @@ from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.sweeps.arms import Arm, Pace, Problems, trial_of
 from lossopt_cli.sweeps.naming import trial_name
 
-Role = Literal["measure", "search", "tuning", "report"]
+Role = Literal["measure", "search", "tuning", "refining", "report"]
 PASSING = ("measure", "search")  # of which nothing is kept
 MANY, TOO_MANY = 10_000, 1_000_000
 

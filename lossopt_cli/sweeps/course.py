@@ -121,7 +121,7 @@ class Course:
     def _conclude(self, candidate: Candidate, cells: Sequence[Cell]) -> None:
         if candidate.stage == "search":
             candidate.searched([self.ended[cell.key] for cell in cells])
-        elif candidate.stage in ("choose", "finals"):
+        elif candidate.stage in ("choose", "refine", "finals"):
             candidate.choose(self.folder.finished, self.problems)
         else:
             candidate.stage = "done"
