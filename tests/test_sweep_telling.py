@@ -76,6 +76,20 @@ def test_a_trial_whose_process_said_what_it_died_of_has_failed_of_that(tmp_path)
     assert "Traceback" in json.loads((tmp_path / cell.name / "result.json").read_text())["reason"]
 
 
+def test_a_dry_run_says_what_its_process_died_of_and_leaves_nothing(tmp_path):
+    cells = some_cells()
+    process = get_context("spawn").Process(target=int)
+    process.start()
+    here, there = multiprocessing.Pipe()
+    crew = Crew(1, Workplace(tmp_path, {}), "cpu")
+    crew.workers.append(_Worker(process, here, Task(cells, probe=True)))
+    there.send(Broken("internal error: KeyError: 'x' (a.py:3)\nTraceback"))
+    there.close()
+    (probed,) = [event for event in crew.carry_out(deque()) if event is not None]
+    assert (probed.cell, probed.fault) == (cells[0], "internal error: KeyError: 'x' (a.py:3)")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_no_trial_can_do_without_ends_the_sweep_at_once(tmp_path):
     """Weights that cannot be downloaded, say: each trial would fail of the same, one after the other."""
     fault = Fault("no weights", "model.weights", remedy="copy them")

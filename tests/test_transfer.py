@@ -265,6 +265,7 @@ def test_size_of_the_images_is_that_of_the_backbone_unless_said(pictures):
     assert resolved.config.data.image_size == 299
     assert "299x299" in " ".join(resolved.notes)
     assert resolve(None, {}, given, ["data.image_size=80"]).config.data.image_size == 80
+    assert resolve(None, {}, given | {"data": "kaggle:jo/pets"}, []).config.data.image_size == 299
     assert resolve(None, {}, {"data": str(pictures), "model": "minicnn"}, []).config.data.image_size is None
 
 

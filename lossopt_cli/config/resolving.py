@@ -240,7 +240,7 @@ class _Work:
         except UsageError as error:
             self.faults += error.faults
             return data
-        if data.image_size is not None or data_kind(data.name, data.path) != "folder":
+        if data.image_size is not None or data_kind(data.name, data.path) not in ("folder", "kaggle"):
             return data
         self.origins["data.image_size"] = f"chosen because {row.name} was made for it"
         self.notes.append(

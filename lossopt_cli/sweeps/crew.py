@@ -10,20 +10,21 @@ from typing import Self
 from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
-from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, NotThere, Share, Told, Workplace
+from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, NotThere, Probed, Share, Told, Workplace
 
 TICK_SECONDS = 0.2
 WORKER = "lossopt_cli.sweeps.worker"
 
-Event = Ended | Moved | Told | None
+Event = Ended | Moved | Probed | Told | None
 
 
 @dataclass
 class Task:
     """A share at work. cells: those that have not ended. moved: how far these are, in trials. broken: what its process
-    died of, where it could say so."""
+    died of, where it could say so. probe: as in Share."""
 
     cells: list[Cell] = field(default_factory=list)
+    probe: bool = False
     moved: float = 0.0
     broken: str | None = None
 
@@ -89,7 +90,7 @@ class Crew:
         for worker in self.workers:
             if worker.idle and shares:
                 share = shares.popleft()
-                worker.task, worker.idle = Task(list(share.cells)), False
+                worker.task, worker.idle = Task(list(share.cells), share.probe), False
                 worker.link.send(share)
         known = all(worker.idle or worker.task.cells for worker in self.workers)
         if shares and known and len(self.workers) < self.count:
@@ -135,10 +136,12 @@ class Crew:
         cells = worker.task.cells
         if not cells and not worker.idle:
             raise RunError(Fault(f"a worker process ended as it started, with code {worker.process.exitcode}"))
-        if len(cells) > 1:
+        reason = worker.task.broken or f"its process ended with code {worker.process.exitcode}"
+        if cells and worker.task.probe:
+            yield Probed(cells[0], fault=reason.splitlines()[0])
+        elif len(cells) > 1:
             shares.extendleft(halves(Share(tuple(cells))))
         elif cells:
-            reason = worker.task.broken or f"its process ended with code {worker.process.exitcode}"
             yield failed(self.workplace, cells[0], reason)
 
 
