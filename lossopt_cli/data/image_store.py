@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from lossopt_cli.data.counted import Counted
 from lossopt_cli.data.decoding import OtherSize, decoded
 from lossopt_cli.data.pictures import DECODER, BrokenPicture, Size, read_picture
 from lossopt_cli.data.rows import Rows, mapped, write_array
+from lossopt_cli.data.spelling import spelled
 from lossopt_cli.errors import Fault, UsageError
 
 KIND = "images"
@@ -53,7 +55,7 @@ class Pictures:
                 f"all are resized to {MIXED_SIZE[0]}x{MIXED_SIZE[1]}; another size: --set data.image_size=N"
             )
         if self.skipped:
-            shown = ", ".join(f"{name} ({why})" for name, why in list(self.skipped.items())[:3])
+            shown = ", ".join(f"{spelled(name)} ({why})" for name, why in list(self.skipped.items())[:3])
             more = f" and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
             of = f"{len(self.skipped):,} of {counted(len(self.skipped) + len(self.places), 'image')}"
             notes.append(f"left out, since they cannot be read: {of}: {shown}{more}")
@@ -144,8 +146,8 @@ class _Files:
     def from_cache(self, announce: Announce, *, skip_bad: bool) -> Pictures:
         """As they were decoded once, now if they were not before. Broken ones that are not skipped leave no entry."""
         size = "as they are" if self.size is None else "x".join(map(str, self.size))
-        about = {"what": f"{counted(len(self.paths), 'image')} of {self.root.name}", "from": str(self.root),
-                 "image_size": size}  # fmt: skip
+        about = {"what": f"{counted(len(self.paths), 'image')} of {spelled(self.root.name)}",
+                 "from": spelled(str(self.root)), "image_size": size}  # fmt: skip
 
         def make(folder: Path) -> None:
             told, digests = self.decode(partial(write_array, folder / PIXELS, np.uint8), announce)
@@ -185,7 +187,7 @@ class _Files:
                     if place in chunk.broken:
                         broken[name] = chunk.broken[place]
                     else:
-                        whole.update(name.encode() + b"\0" + sha)
+                        whole.update(os.fsencode(name) + b"\0" + sha)
                 digests.append(chunk.digests)
                 done += len(chunk.pixels)
                 announce(Counted(done, len(self.paths), "images decoded"))
@@ -207,7 +209,7 @@ class _Files:
         if not broken:
             return
         faults = [
-            Fault(f"{Path(name).name} cannot be read as an image: {why}", str(self.root / name))
+            Fault(f"{spelled(Path(name).name)} cannot be read as an image: {why}", spelled(str(self.root / name)))
             for name, why in list(broken.items())[:5]
         ]
         more = f"; {len(broken) - 5} more like it" if len(broken) > 5 else ""

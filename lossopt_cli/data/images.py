@@ -16,6 +16,7 @@ from lossopt_cli.data.examples import Examples, data_name, select
 from lossopt_cli.data.image_store import read_pictures
 from lossopt_cli.data.pictures import SUFFIXES
 from lossopt_cli.data.problem import ImageInputs
+from lossopt_cli.data.spelling import spelled
 from lossopt_cli.data.splits import TEST, TRAIN, VALIDATION
 from lossopt_cli.errors import Fault, UsageError
 
@@ -33,7 +34,7 @@ _LAYOUT = "a folder for each class with images in it, or train/ and test/ with s
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files with their class and, where the folder has train/ and test/, their part."""
+    """Image files with their class, spelled, and, where the folder has train/ and test/, their part."""
 
     paths: list[Path]
     labels: list[str]
@@ -153,7 +154,7 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> Li
                 "the same class folders in train/ as beside it",
             )
         )
-    others = [f.name for f in folders if f not in parts]
+    others = [spelled(f.name) for f in folders if f not in parts]
     notes = [f"not used: the folder{'s' if len(others) > 1 else ''} {', '.join(others)}"] if others else []
     return Listing(
         paths=[p for _, listing in listings for p in listing.paths],
@@ -172,14 +173,14 @@ def _class_folders(root: Path) -> Listing:
         inside, beside = _visible(folder)
         images = _images_among(beside)
         paths += images
-        labels += [folder.name] * len(images)
+        labels += [spelled(folder.name)] * len(images)
         if not images:
             empty.append(folder.name)
         else:
             nested += sum(len(images_in(inner)) for inner in inside)
     if not paths:
         _refuse(root, folders, files)
-    notes = [f"without images: {root.name}/{name}" for name in empty]
+    notes = [f"without images: {root.name}/{spelled(name)}" for name in empty]
     loose = sum(f.suffix.lower() in SUFFIXES for f in files)
     if loose:
         notes.append(f"not used: {counted(loose, 'image')} beside the class folders of {root.name}")

@@ -14,6 +14,7 @@ from lossopt_cli.data import downloads, embedded, images, kaggle, synthetic, tab
 from lossopt_cli.data.assembly import problem_of
 from lossopt_cli.data.examples import Examples, refuse_keys, select
 from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.spelling import spelled
 from lossopt_cli.errors import Fault, UsageError
 
 _TABLE_KEYS = ("target", "header", "missing", "task")
@@ -35,6 +36,7 @@ def load(config: DataConfig, tasks: tuple[Task, ...] | None, seed: int, announce
         problem = load(found.config, tasks, seed, announce)
         return replace(problem, notes=(*found.notes, *problem.notes), pinned=found.name)
     path = Path(config.path or config.name).expanduser()
+    _check_spelling(path)
     if path.is_dir():
         refuse_keys(config, _TABLE_KEYS, f"{path.name} is a folder of images")
         return problem_of(images.read_images(path, config, seed, announce), config, seed)
@@ -67,6 +69,15 @@ def examples_named(name: str, config: DataConfig, announce: Callable[[str], None
     if config.settings:
         raise UsageError(Fault(f"{name} has no setting '{next(iter(config.settings))}'", "data"))
     return downloads.download(name, announce) if name in downloads.NAMES else embedded.LOADERS[name]()
+
+
+def _check_spelling(path: Path) -> None:
+    """UsageError for a path that config.yaml cannot name."""
+    if spelled(str(path)) != str(path):
+        remedy = "rename what has a \\ in it here"
+        raise UsageError(
+            Fault("the path is not in UTF-8", spelled(str(path)), "a path that config.yaml can name", remedy)
+        )
 
 
 def _check_file(path: Path, config: DataConfig) -> None:

@@ -18,6 +18,7 @@ from lossopt_cli.data.images import images_in, list_images
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import Column, ImageInputs, TableInputs
 from lossopt_cli.data.rows import Rows, taken
+from lossopt_cli.data.spelling import spelled
 from lossopt_cli.errors import Fault, UsageError
 
 
@@ -176,8 +177,8 @@ def _read(name: str, root: Path, paths: list[Path], kept: KeptRun, announce: Cal
     if channels != 3:
         _check_shape(root.name, (height, width, 3), kept)
     found = read_pictures(root, paths, (height, width), announce, skip_bad=kept.config.data.skip_bad_images)
-    files = tuple(paths[place].relative_to(root).as_posix() for place in found.places)
-    return Unseen(name, found.pixels, None, found.places, files, notes=tuple(found.notes), sha256=found.sha256)
+    files = tuple(spelled(paths[place].relative_to(root).as_posix()) for place in found.places)
+    return Unseen(spelled(name), found.pixels, None, found.places, files, notes=tuple(found.notes), sha256=found.sha256)
 
 
 def _in_classes(found: Unseen, labels: Sequence[str], kept: KeptRun) -> Unseen:
