@@ -73,11 +73,9 @@ def examples_named(name: str, config: DataConfig, announce: Callable[[str], None
 
 def _check_spelling(path: Path) -> None:
     """UsageError for a path that config.yaml cannot name."""
-    if spelled(str(path)) != str(path):
-        remedy = "rename what has a \\ in it here"
-        raise UsageError(
-            Fault("the path is not in UTF-8", spelled(str(path)), "a path that config.yaml can name", remedy)
-        )
+    if (text := spelled(str(path))) != str(path):
+        expected, remedy = "a path that config.yaml can name", "rename what has \\x.. in it here"
+        raise UsageError(Fault("the path is not in UTF-8", text, expected, remedy))
 
 
 def _check_file(path: Path, config: DataConfig) -> None:
