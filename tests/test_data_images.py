@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
+from lossopt_cli.__main__ import run as command
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import sources
 from lossopt_cli.data.pictures import read_picture
@@ -325,6 +326,48 @@ def test_what_is_left_aside_is_said(tmp_path):
     assert "1 image beside the class folders" in notes
     assert "1 image in folders inside" in notes
     assert "hidden" not in notes
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "JPE", "jp2", *(["avif"] if features.check("avif") else [])])
+def test_every_ending_that_pillow_reads_counts(tmp_path, suffix):
+    kind = {"jp2": "JPEG2000", "avif": "AVIF"}.get(suffix, "JPEG")
+    for name in ("cat", "dog"):
+        for k in range(5):
+            paint(tmp_path / "x" / name / f"{k}.{suffix}", size=(16, 16), format=kind)
+    problem = load(tmp_path / "x")
+    assert problem.description.startswith("x: 10 images, 16x16")
+    assert problem.notes == ()
+
+
+def test_files_that_are_no_images_are_counted(tmp_path):
+    root = fill(tmp_path / "x" / "train").parent
+    for k in range(3):
+        (root / "train" / "cat" / f"{k}.heic").touch()
+    for name in ("dog/a.txt", "dog/b.TXT", "dog/LICENSE", "cat/.hidden", "dog/Thumbs.db"):
+        (root / "train" / name).touch()
+    (root / "train" / "dog" / "gone.png").symlink_to("nowhere.png")
+    assert load(root).notes == (
+        "not used: 3 files (.heic), 2 files (.txt), 1 file (no ending), 1 dangling link in the class folders of train",
+    )
+
+
+def test_loose_images_to_predict_are_told_from_the_rest(tmp_path, train, capsys):
+    run = train("--data", fill(tmp_path / "x"), "--model", "mlp", "--epochs", "1", "--quiet")
+    paint(tmp_path / "album" / "1.jfif", format="JPEG")
+    (tmp_path / "album" / "2.heic").touch()
+    assert command(["evaluate", str(run.folder), "--data", str(tmp_path / "album")]) == 0
+    told = capsys.readouterr()
+    assert "1.jfif" in told.out
+    assert "not used: 1 file (.heic) in album" in told.err
+
+
+def test_class_folders_without_one_image_say_what_they_have(tmp_path):
+    for name in ("cat/1.heic", "dog/1.heic", "dog/2.heic"):
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).touch()
+    message = message_of(tmp_path / "x")
+    assert "2 folders without images (cat, ...), with 3 files (.heic)" in message
+    assert "images end in .jpg, .jpeg, .png" in message
 
 
 def test_a_csv_key_does_not_apply(tmp_path):

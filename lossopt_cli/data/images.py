@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +29,8 @@ _PARTS = {
     "test": TEST,
     "testing": TEST,
 }
+_OF_THE_SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_KINDS_TOLD = 3
 _LAYOUT = "a folder for each class with images in it, or train/ and test/ with such folders"
 
 
@@ -113,28 +115,56 @@ def _image_size(config: DataConfig) -> tuple[int, int] | None:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in a folder, by name, without hidden ones."""
+@dataclass(frozen=True)
+class _Seen:
+    """What is in a folder, by name, but for what is hidden. lost: links to what is not there."""
+
+    folders: list[Path]
+    images: list[Path]
+    others: list[Path]
+    lost: list[Path]
+
+
+def _seen(folder: Path) -> _Seen:
     with os.scandir(folder) as scan:
-        entries = sorted((e for e in scan if not e.name.startswith((".", "__MACOSX"))), key=lambda e: e.name)
-    return [Path(e.path) for e in entries if e.is_dir()], [Path(e.path) for e in entries if e.is_file()]
+        entries = sorted((e for e in scan if not e.name.startswith((".", *_OF_THE_SYSTEM))), key=lambda e: e.name)
+    files = [Path(e.path) for e in entries if e.is_file()]
+    return _Seen(
+        folders=[Path(e.path) for e in entries if e.is_dir()],
+        images=[f for f in files if f.suffix.lower() in SUFFIXES],
+        others=[f for f in files if f.suffix.lower() not in SUFFIXES],
+        lost=[Path(e.path) for e in entries if e.is_symlink() and not os.path.exists(e.path)],
+    )
 
 
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder itself, by name."""
-    return _images_among(_visible(folder)[1])
+    return _seen(folder).images
 
 
-def _images_among(files: list[Path]) -> list[Path]:
-    return [f for f in files if f.suffix.lower() in SUFFIXES]
+def notes_beside(folder: Path) -> tuple[str, ...]:
+    """What there is in a folder beside its images, if anything."""
+    others = _no_images([_seen(folder)])
+    return (f"not used: {others} in {spelled(folder.name)}",) if others else ()
+
+
+def _no_images(places: Sequence[_Seen]) -> str:
+    """`6 files (.heic), 1 dangling link`: what there is beside images, the most frequent first; else nothing."""
+    kinds = Counter(spelled(f.suffix.lower()) or "no ending" for place in places for f in place.others).most_common()
+    told = [f"{counted(count, 'file')} ({kind})" for kind, count in kinds[:_KINDS_TOLD]]
+    if rest := sum(count for _, count in kinds[_KINDS_TOLD:]):
+        told.append(counted(rest, "other file"))
+    if lost := sum(len(place.lost) for place in places):
+        told.append(counted(lost, "dangling link"))
+    return ", ".join(told)
 
 
 def list_images(root: Path) -> Listing:
     """What is in the class folders of a folder. UsageError where there are none."""
     try:
-        folders = _visible(root)[0]
+        folders = _seen(root).folders
         parts = {f: _PARTS[f.name.lower()] for f in folders if f.name.lower() in _PARTS}
-        parts = {f: part for f, part in parts.items() if any(images_in(c) for c in _visible(f)[0])}
+        parts = {f: part for f, part in parts.items() if any(images_in(c) for c in _seen(f).folders)}
         if TRAIN not in parts.values():
             return _class_folders(root)
         return _part_folders(root, folders, parts)
@@ -167,48 +197,42 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> Li
 def _class_folders(root: Path) -> Listing:
     """The images in the class folders of a folder; UsageError that says what was seen where there are
     none."""
-    folders, files = _visible(root)
-    paths, labels, empty, nested = [], [], [], 0
-    for folder in folders:
-        inside, beside = _visible(folder)
-        images = _images_among(beside)
-        paths += images
-        labels += [spelled(folder.name)] * len(images)
-        if not images:
-            empty.append(folder.name)
-        else:
-            nested += sum(len(images_in(inner)) for inner in inside)
+    top = _seen(root)
+    classes = {folder: _seen(folder) for folder in top.folders}
+    paths = [image for seen in classes.values() for image in seen.images]
     if not paths:
-        _refuse(root, folders, files)
-    notes = [f"without images: {root.name}/{spelled(name)}" for name in empty]
-    loose = sum(f.suffix.lower() in SUFFIXES for f in files)
-    if loose:
+        _refuse(root, top, classes)
+    labels = [spelled(folder.name) for folder, seen in classes.items() for _ in seen.images]
+    empty = [spelled(folder.name) for folder, seen in classes.items() if not seen.images]
+    notes = [f"without images: {root.name}/{name}" for name in empty]
+    if others := _no_images(list(classes.values())):
+        notes.append(f"not used: {others} in the class folders of {root.name}")
+    if loose := len(top.images):
         notes.append(f"not used: {counted(loose, 'image')} beside the class folders of {root.name}")
-    if nested:
+    inner = [folder for seen in classes.values() if seen.images for folder in seen.folders]
+    if nested := sum(len(images_in(folder)) for folder in inner):
         notes.append(f"not used: {counted(nested, 'image')} in folders inside the class folders of {root.name}")
     return Listing(paths, labels, None, tuple(notes))
 
 
-def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
+def _refuse(root: Path, top: _Seen, classes: dict[Path, _Seen]) -> NoReturn:
     """Says what was seen in a folder without class folders, and where they seem to be."""
     remedy = None
-    deeper = [f for f in folders if any(images_in(inner) or _has_parts(inner) for inner in _visible(f)[0])]
-    loose = sum(f.suffix.lower() in SUFFIXES for f in files)
+    deeper = [f for f, seen in classes.items() if any(images_in(inner) or _has_parts(inner) for inner in seen.folders)]
     if deeper:
         seen = f"the class folders seem to be one level down, in {deeper[0].name}"
         remedy = f"--data {shlex.quote(str(deeper[0]))}"
-    elif loose:
-        seen = f"{counted(loose, 'image')} in no class folder"
+    elif top.images:
+        seen = f"{counted(len(top.images), 'image')} in no class folder"
         remedy = "put the images of each class into a folder of its own; the folder's name is the class"
-    elif files and not folders:
-        kinds = Counter(f.suffix.lower() or "no ending" for f in files)
-        seen = "only " + ", ".join(f"{counted(count, 'file')} ({kind})" for kind, count in kinds.most_common(3))
-        tables = [f for f in files if f.suffix.lower() in (".csv", ".tsv")]
-        remedy = f"--data {shlex.quote(str(tables[0]))}" if tables else None
-    elif folders:
-        seen = f"{counted(len(folders), 'folder')} without images ({folders[0].name}, ...)"
-        seen = seen.replace(", ...", "") if len(folders) == 1 else seen
+    elif classes:
+        seen = f"{counted(len(classes), 'folder')} without images ({top.folders[0].name}{', ...' * (len(classes) > 1)})"
+        seen += f", with {others}" if (others := _no_images(list(classes.values()))) else ""
         remedy = "images end in " + ", ".join(SUFFIXES[:6]) + ", ..."
+    elif others := _no_images([top]):
+        seen = f"only {others}"
+        tables = [f for f in top.others if f.suffix.lower() in (".csv", ".tsv")]
+        remedy = f"--data {shlex.quote(str(tables[0]))}" if tables else None
     else:
         seen = "the folder is empty"
     raise UsageError(Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy))
@@ -216,4 +240,4 @@ def _refuse(root: Path, folders: list[Path], files: list[Path]) -> NoReturn:
 
 def _has_parts(folder: Path) -> bool:
     """Whether a folder called train, test, ... has class folders with images."""
-    return folder.name.lower() in _PARTS and any(images_in(inner) for inner in _visible(folder)[0])
+    return folder.name.lower() in _PARTS and any(images_in(inner) for inner in _seen(folder).folders)

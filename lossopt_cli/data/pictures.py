@@ -11,7 +11,7 @@ Size = tuple[int, int]
 DECODER = 2  # raise it when the same file begins to give other pixels
 SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jpe", ".jfif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k"),
 )
 ORIENTATION = 0x0112
 # what Pillow's readers raise of damaged files: they meet what the bytes say with plain Python

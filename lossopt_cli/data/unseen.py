@@ -14,7 +14,7 @@ from lossopt_cli.data import pictures, sources
 from lossopt_cli.data.delimited import is_number
 from lossopt_cli.data.examples import Examples
 from lossopt_cli.data.image_store import read_pictures
-from lossopt_cli.data.images import images_in, list_images
+from lossopt_cli.data.images import images_in, list_images, notes_beside
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import Column, ImageInputs, TableInputs
 from lossopt_cli.data.rows import Rows, taken
@@ -158,7 +158,8 @@ def _images(root: Path, kept: KeptRun, announce: Callable[[str], None]) -> Unsee
     except UsageError:
         if not loose:
             raise
-        return _loose_images(root.name, root, loose, kept, announce)
+        found = _loose_images(root.name, root, loose, kept, announce)
+        return replace(found, notes=(*found.notes, *notes_beside(root)))
     found = _read(root.name, root, listing.paths, kept, announce)
     if listing.parts is not None:
         found = replace(found, given=np.array(listing.parts, dtype=np.int64)[found.rows])
