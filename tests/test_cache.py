@@ -118,6 +118,65 @@ def test_what_a_kill_left_of_another_goes_too(folder, tidy):
     assert list((folder / "images").glob(".gone*")) == []
 
 
+@pytest.fixture(params=[0, 1], ids=["before it is looked at", "after the first look"])
+def vanishing(monkeypatch, request) -> None:
+    """Every file that is called `half` is gone soon after its folder was listed, as where another process empties it."""
+    real, looks = os.stat, []
+
+    def gone(path, *rest, **options):
+        if Path(path).name == "half":
+            looks.append(path)
+            if len(looks) > request.param and os.path.lexists(path):
+                os.unlink(path)
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, "stat", gone)
+
+
+@pytest.mark.parametrize("tidy", [lambda: keep("images", "other"), cache.clear, cache.entries])
+@pytest.mark.parametrize("name", [".gone.deleted", "there"])
+def test_what_another_process_deletes_just_now_is_no_error(folder, vanishing, tidy, name):
+    keep("images", "there")
+    (folder / "images" / name).mkdir(exist_ok=True)
+    (folder / "images" / name / "half").write_bytes(b"x")
+    tidy()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no permissions of POSIX")
+def test_a_leftover_of_somebody_else_is_left_to_them(folder, monkeypatch):
+    (folder / "images" / ".gone.deleted").mkdir(parents=True)
+    real = cache._taken
+
+    def refused(lock):
+        if "gone" in lock.lock_file:
+            raise PermissionError(13, "Permission denied", lock.lock_file)
+        return real(lock)
+
+    monkeypatch.setattr(cache, "_taken", refused)
+    assert keep("images", "other").is_dir()
+    assert [path.name for path in (folder / "images").glob(".*")] == [".gone.deleted"]
+
+
+DAMAGES = {
+    "no UTF-8": lambda path: path.write_bytes(b'{"what": "\xe9"}'),
+    "no JSON": lambda path: path.write_bytes(b"{"),
+    "a list": lambda path: path.write_bytes(b"[]"),
+    "a time that is none": lambda path: path.write_bytes(b'{"made_at": "x", "what": 3}'),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_listed_and_cleared_like_the_others(folder, capsys, damage):
+    keep("images", "whole")
+    damage(keep("images", "odd") / "about.json")
+    assert run(["cache", "list", "--format", "json"]) == 0
+    assert {entry["key"] for entry in json.loads(capsys.readouterr().out)} == {"whole", "odd"}
+    assert run(["cache", "list"]) == 0
+    cache.clear()
+    assert cache.entries() == []
+
+
 def test_what_is_being_made_is_no_leftover(folder):
     with process(0.7) as maker:
         maker.stdout.readline()

@@ -73,8 +73,8 @@ def _line(entry: Entry, width: int) -> str:
 
 
 def _record(entry: Entry) -> list[object]:
-    about = entry.about
-    times = [_iso(about["made_at"]) if "made_at" in about else None, _iso(entry.used_at)]
+    about, made_at = entry.about, entry.about.get("made_at")
+    times = [_iso(made_at) if isinstance(made_at, float) else None, _iso(entry.used_at)]
     return [entry.kind, entry.key, about.get("what"), about.get("from"), entry.bytes, *times, str(entry.path)]
 
 

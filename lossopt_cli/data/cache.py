@@ -190,18 +190,27 @@ def _taken(lock: "FileLock") -> bool:
 def _read(path: Path) -> Entry | None:
     """The entry of a folder; None for one that another process has just deleted."""
     try:
-        about = _about((path / ABOUT).read_text(encoding="utf-8"))
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return Entry(path.parent.name, path.name, size, (path / ABOUT).stat().st_mtime, about, path)
-    except FileNotFoundError:
+        used_at = (path / ABOUT).stat().st_mtime
+    except OSError:
         return None
+    return Entry(path.parent.name, path.name, _size(path), used_at, _about(path / ABOUT), path)
 
 
-def _about(text: str) -> Mapping[str, Any]:
-    """What an entry says of itself; nothing where the file was damaged."""
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder that are still there when it is their turn: another process may empty it."""
+    size = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(inside, name)).st_size
+    return size
+
+
+def _about(path: Path) -> Mapping[str, Any]:
+    """What an entry says of itself; nothing where the file was damaged, or is not ours to read."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -235,13 +244,16 @@ def _deleted(kept: Entry) -> int:
 
 
 def _remove_leftovers() -> int:
-    """Removes what killed processes left half made or half deleted; bytes freed."""
+    """Removes what killed processes left half made or half deleted, where its lock can be had; bytes freed."""
     freed = 0
     for path in (*cache_folder().glob(f"*/.*{MAKING}"), *cache_folder().glob(f"*/.*{DELETED}")):
         lock = _lock(path.parent.name, path.name[1:].removesuffix(path.suffix))
-        if not _taken(lock):
+        try:
+            if not _taken(lock):
+                continue
+        except OSError:  # the lock of another user
             continue
-        freed += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        freed += _size(path)
         shutil.rmtree(path, ignore_errors=True)
         lock.release()
     return freed
