@@ -196,6 +196,12 @@ def _optimizer(part: Part, user: UserParts, model: keras.Model):
     return rate, optimizer, KerasRule(optimizer(), layout, variables), layout
 
 
+def rule_of(part: Part, user: UserParts, model: keras.Model) -> Rule:
+    """The update of these settings for the weights of the model, which stay as they are."""
+    with keras.device("cpu"):
+        return _optimizer(part, user, model)[2]
+
+
 def _resolved(part: Part, user: UserParts, rate) -> tuple[OptimizerRow | KerasOptimizer | TorchFactory, float | None]:
     own = {key: value for key, value in part.settings.items() if key != "learning_rate"}
     if user["optimizer"]:

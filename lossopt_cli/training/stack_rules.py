@@ -91,7 +91,7 @@ class StackedKeras:
     def update(self, gradients: torch.Tensor, rates: list[float], step: int) -> None:
         rule, slots = self.rule, self.state.slots
         self.gradients = self.gradients or self._split(gradients)
-        if rates != self.rates and rule.rate_at is not None:
+        if rates != self.rates and rule.rate_at is not None and not math.isnan(rates[0]):
             slots[rule.rate_at].copy_(torch.tensor(rates, dtype=torch.float64))
             self.rates = rates
         old = [*self.weights, *slots]

@@ -13,6 +13,7 @@ from lossopt_cli.training import keeping, running, staging
 from lossopt_cli.training.building import UserParts, network
 from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.loop import Outcome, Recorder
+from lossopt_cli.training.own_updates import is_one_update
 from lossopt_cli.training.planning import plan_of
 from lossopt_cli.training.program import Program
 from lossopt_cli.training.running import Run
@@ -36,7 +37,8 @@ def prepare_stack(
     """
     first = running.prepare(configs[0], problem, user, announce=announce)
     key = stack_key(configs[0])
-    if key is None or first.plain or any(stack_key(config) != key for config in configs):
+    alike = key is not None and not first.plain and all(stack_key(config) == key for config in configs)
+    if not alike or not _moves_as_alone(first, configs):
         return [first, *(running.prepare(config, problem, user) for config in configs[1:])]
     measured = first.examination.measured(first.state)
     starts = {configs[0].train.seed: (first.state, first.initial_outputs)}
@@ -48,7 +50,8 @@ def prepare_stack(
             state = _start(first, config)
             starts[config.train.seed] = state, first.examination.first_outputs(state)
         state, outputs = starts[config.train.seed]
-        built = replace(first.built, learning_rate=float(config.optimizer.settings["learning_rate"]))
+        rate = config.optimizer.settings.get("learning_rate")
+        built = first.built if rate is None else replace(first.built, learning_rate=float(rate))
         runs.append(
             replace(
                 first,
@@ -62,6 +65,18 @@ def prepare_stack(
             )
         )
     return runs
+
+
+def _moves_as_alone(first: Run, configs: Sequence[Config]) -> bool:
+    """Whether the rule of the first run is that of all of them: of the catalogue it is."""
+    if first.built.user["optimizer"] is None or len(configs) == 1:
+        return True
+    rates = [config.optimizer.settings.get("learning_rate") for config in configs]
+    other = next((config for config, rate in zip(configs, rates, strict=True) if rate != rates[0]), configs[-1])
+    if is_one_update(first, other):
+        return True
+    first.examination.program.notes.append("not stacked: this optimizer may move a trial otherwise than it does alone")
+    return False
 
 
 def _start(first: Run, config: Config) -> State:
