@@ -1,4 +1,4 @@
-"""Optimizers of the user's own in stacks: those that are one computation are, the others train alone, all to the bit."""
+"""Optimizers of the user's own: those that are one computation train in stacks, the others alone, all to the bit."""
 
 from pathlib import Path
 
@@ -79,9 +79,8 @@ class Starts(keras.optimizers.Optimizer):
         if not self.built:
             super().build(variables)
             rate = float(self.learning_rate)
-            self.averages = [
-                self.add_variable(variable.shape, initializer=keras.initializers.Constant(rate)) for variable in variables
-            ]
+            start = keras.initializers.Constant(rate)
+            self.averages = [self.add_variable(variable.shape, initializer=start) for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         average = self.averages[self._get_variable_index(variable)]
