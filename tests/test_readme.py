@@ -47,7 +47,7 @@ def commands_of(block: str) -> list[Command]:
     if re.search(r"^(for|Q=)", block, re.MULTILINE):
         return [Command(block.strip())]
     found = []
-    for line in block.strip().splitlines():
+    for line in re.sub(r"\\\n\s*", "", block.strip()).splitlines():
         mark = MARK.search(line)
         text = MARK.sub("", line)
         downloads = mark is not None and mark["code"] is None
