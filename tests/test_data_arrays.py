@@ -35,6 +35,20 @@ def whole(problem, what):
     return np.concatenate([getattr(p, what) for p in parts])[order]
 
 
+@pytest.mark.parametrize("keys", [{}, {"classes": [1, 3]}], ids=str)
+def test_images_go_through_a_backbone_in_one_order_whatever_the_split(keys):
+    from lossopt_cli.training.transfer.features import gathered_of
+
+    images = IMAGES[np.isin(INTEGERS, keys.get("classes", range(4)))]
+    for seed in (1, 2):
+        problem = problem_of((IMAGES, INTEGERS), split_seed=seed, **keys)
+        gathered = gathered_of(problem, SPLITS)
+        assert len(gathered.pieces) == 1
+        np.testing.assert_array_equal(gathered.pieces[0], images)
+        for name, places in zip(SPLITS, gathered.places, strict=True):
+            np.testing.assert_array_equal(problem.split(name).inputs, images[places])
+
+
 def tensors():
     import torch
 

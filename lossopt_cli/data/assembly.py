@@ -7,8 +7,8 @@ import numpy as np
 from lossopt_cli.catalogue.wording import counted, plural
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples
-from lossopt_cli.data.problem import SPLITS, Column, Problem, Split, TableInputs
-from lossopt_cli.data.rows import taken
+from lossopt_cli.data.problem import SPLITS, Column, ImageInputs, Problem, Split, TableInputs
+from lossopt_cli.data.rows import Rows, taken
 from lossopt_cli.data.splits import divide
 from lossopt_cli.errors import Fault, UsageError
 
@@ -19,7 +19,8 @@ def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
     """The problem: every example in one split; columns and target with the statistics of the training rows.
 
     Holes of a table (NaN) are filled with the training mean, of a categorical column with its most frequent
-    training category.
+    training category. Images of an array become rows of it in every split: what is made of each, features say, is then
+    made in the order of the array, and is the same whatever the split.
     """
     labels = examples.targets if examples.family == "classification" else None
     parts = divide(labels, examples.given, len(examples), config, seed)
@@ -38,6 +39,8 @@ def problem_of(examples: Examples, config: DataConfig, seed: int) -> Problem:
         columns, raw = _with_statistics(inputs, raw, parts[0])
         notes += _constant_notes(columns, raw, parts[0])
         inputs = TableInputs(columns)
+    elif isinstance(inputs, ImageInputs) and not isinstance(raw, Rows):
+        raw = Rows.whole(raw)
     mean, deviation = 0.0, 1.0
     if labels is None and config.scale_target:
         mean, deviation = _statistics(examples.targets[parts[0]])
