@@ -120,7 +120,7 @@ def test_what_a_kill_left_of_another_goes_too(folder, tidy):
 
 @pytest.fixture(params=[0, 1], ids=["before it is looked at", "after the first look"])
 def vanishing(monkeypatch, request) -> None:
-    """Every file that is called `half` is gone soon after its folder was listed, as where another process empties it."""
+    """Every file that is called `half` is gone soon after its folder was listed: another process empties it."""
     real, looks = os.stat, []
 
     def gone(path, *rest, **options):
