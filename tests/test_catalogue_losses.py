@@ -202,6 +202,13 @@ def test_cross_entropy_becomes_the_form_that_fits(task, settings, row, targets):
     assert fit(cross_entropy, task, settings).targets == targets
 
 
+@pytest.mark.parametrize(
+    ("task", "row"), [("multiclass", "categorical_focal_crossentropy"), ("binary", "binary_focal_crossentropy")]
+)
+def test_focal_becomes_the_form_that_fits(task, row):
+    assert stands_for(loss_named("focal"), task, {"gamma": 3.0}) == (loss_named(row), {"gamma": 3.0})
+
+
 def test_from_logits_false_reads_probabilities():
     found = fit(loss_named("bce"), "binary", {"from_logits": False})
     assert (found.reads, found.threshold) == ("probabilities", 0.5)

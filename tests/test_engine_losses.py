@@ -100,7 +100,7 @@ def precision_of(name: str, fit) -> tuple[float, tuple[float, ...]]:
     lengths that are rounded first.
     """
     sigmoid = fit.reads == "probabilities" and (fit.units == "one" or fit.one_against_rest)
-    if sigmoid or name == "binary_focal_crossentropy":
+    if sigmoid or name == "binary_focal_crossentropy" or (name == "focal" and fit.units == "one"):
         return 1e-5, SPREADS[:2]
     return (2e-6 if name == "cosine_similarity" else 1e-6), SPREADS
 

@@ -2,8 +2,8 @@
 
     twin(name, settings, fit, targets, raw, mean=0.0, deviation=1.0) -> (loss, gradient)
 
-name, settings: a row of `catalogue.losses` and what differs from its defaults; `cross_entropy` takes the form
-    that fits the targets.
+name, settings: a row of `catalogue.losses` and what differs from its defaults; `cross_entropy` and `focal` take the
+    form that fits the targets.
 fit: the Fit of the row for the task, as `catalogue.losses.fit` gives it (with `from_logits: false` it reads
     probabilities).
 targets: y_true exactly as `fit.targets` says: integer [N], one_hot [N, K], binary [N, 1], signs [N, 1] or
@@ -25,11 +25,13 @@ from lossopt_cli.catalogue.rows import Fit, Value, defaults
 
 EPSILON = 1e-7  # keras.backend.epsilon()
 STEP = 1e-30
-_FORM_FOR = {
-    "integer": "sparse_categorical_crossentropy",
-    "one_hot": "categorical_crossentropy",
-    "binary": "binary_crossentropy",
-}  # of cross_entropy
+FORMS = {
+    ("cross_entropy", "integer"): "sparse_categorical_crossentropy",
+    ("cross_entropy", "one_hot"): "categorical_crossentropy",
+    ("cross_entropy", "binary"): "binary_crossentropy",
+    ("focal", "one_hot"): "categorical_focal_crossentropy",
+    ("focal", "binary"): "binary_focal_crossentropy",
+}
 
 
 def twin(
@@ -43,8 +45,8 @@ def twin(
 ) -> tuple[float, np.ndarray]:
     """(loss, gradient) as the module says."""
     row = loss_named(name)
-    values = defaults(row) | dict(settings)
-    formula = TWINS[_FORM_FOR[fit.targets] if row.becomes else row.name]
+    row = loss_named(FORMS.get((row.name, fit.targets), row.name))
+    values, formula = defaults(row) | dict(settings), TWINS[row.name]
     if fit.own_units:
         targets = targets * deviation + mean
 

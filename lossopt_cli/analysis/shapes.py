@@ -82,7 +82,7 @@ def curve(name: str, settings: Mapping[str, Value], x: np.ndarray, axis: Axis | 
 
 
 def _computed(name: str, settings: Mapping[str, Value]) -> tuple[LossRow, dict[str, Value]]:
-    """`cross_entropy` is drawn as what it is on several classes."""
+    """`cross_entropy` and `focal` are drawn as what they are on several classes."""
     return stands_for(loss_named(name), "multiclass", settings)
 
 

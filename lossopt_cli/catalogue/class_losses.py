@@ -21,7 +21,7 @@ from lossopt_cli.catalogue.fits import (
 )
 from lossopt_cli.catalogue.rows import LossRow, Setting
 
-_GAMMA = Setting("gamma", 2.0, "how fast easy examples fade; 0 is plain cross-entropy", from_=0.0, example=1.0)
+GAMMA = Setting("gamma", 2.0, "how fast easy examples fade; 0 is plain cross-entropy", from_=0.0, example=1.0)
 
 CROSS_ENTROPIES = (
     LossRow(
@@ -86,7 +86,7 @@ CROSS_ENTROPIES = (
         paper="Lin et al. 2017",
         settings=(
             Setting("alpha", 0.25, "factor of the loss; a list weighs each class", "number or list", from_=0.0),
-            _GAMMA,
+            GAMMA,
             FROM_LOGITS,
             LABEL_SMOOTHING,
             AXIS,
@@ -112,12 +112,12 @@ CROSS_ENTROPIES = (
         settings=(
             Setting("apply_class_balancing", False, "weigh y = 1 by alpha and y = 0 by 1 - alpha", "switch"),
             Setting("alpha", 0.25, "used only with apply_class_balancing, 0 to 1", from_=0.0, to=1.0),
-            _GAMMA,
+            GAMMA,
             FROM_LOGITS,
             LABEL_SMOOTHING,
             AXIS,
         ),
-        aliases=("binary_focal_cross_entropy", "focal", "binary_focal"),
+        aliases=("binary_focal_cross_entropy", "binary_focal"),
         refusals=refuses_regression(),
         torch="torchvision.ops.sigmoid_focal_loss(alpha=-1, gamma=2, reduction='mean')",
         note="Keras takes the sigmoid first and clips it at 1e-7, with from_logits too.",

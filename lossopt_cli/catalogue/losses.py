@@ -5,12 +5,13 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from lossopt_cli.catalogue import lookup
-from lossopt_cli.catalogue.class_losses import CROSS_ENTROPIES, PROBABILITY_LOSSES
+from lossopt_cli.catalogue.class_losses import CROSS_ENTROPIES, GAMMA, PROBABILITY_LOSSES
 from lossopt_cli.catalogue.fits import (
     FROM_LOGITS,
     LABEL_SMOOTHING,
     SIGMOID,
     SOFTMAX_INTEGER,
+    SOFTMAX_ONE_HOT,
     for_classes,
     refuses_regression,
 )
@@ -46,8 +47,31 @@ CROSS_ENTROPY = LossRow(
     ),
 )
 
+FOCAL = LossRow(
+    name="focal",
+    library="lossopt",
+    class_name="",
+    family="cross-entropies",
+    tasks=for_classes(SOFTMAX_ONE_HOT, SIGMOID),
+    formula="-(1 - p)^gamma ln p of the right class",
+    use="many easy examples and a few hard ones: takes the form that fits the task",
+    paper="Lin et al. 2017",
+    settings=(GAMMA, FROM_LOGITS, LABEL_SMOOTHING),
+    refusals=refuses_regression(),
+    becomes=MappingProxyType(
+        {"multiclass": ("categorical_focal_crossentropy",), "binary": ("binary_focal_crossentropy",)}
+    ),
+    keras="CategoricalFocalCrossentropy or BinaryFocalCrossentropy(from_logits=True)",
+    torch="torch has none; torchvision.ops.sigmoid_focal_loss is the binary one",
+    note=(
+        "Several classes: softmax and categorical_focal_crossentropy, with its factor alpha = 0.25 on every loss. Two"
+        " classes: one unit, sigmoid, binary_focal_crossentropy, without one."
+    ),
+)
+
 LOSSES: tuple[LossRow, ...] = (
     CROSS_ENTROPY,
+    FOCAL,
     *CROSS_ENTROPIES,
     *NUMBER_LOSSES,
     *MARGIN_LOSSES,
@@ -65,8 +89,8 @@ def loss_named(name: str, where: str | None = None) -> LossRow:
 def stands_for(row: LossRow, task: str, settings: Mapping[str, Value]) -> tuple[LossRow, dict[str, Value]]:
     """The row of a library that is computed on this task, and its settings.
 
-    It is the row itself, but for `cross_entropy`, which is the first of `becomes` that takes every setting
-    that differs from its default.
+    It is the row itself, but for `cross_entropy` and `focal`, which are the first of `becomes` that takes every
+    setting that differs from its default.
     """
     if task not in row.becomes:
         return row, dict(settings)

@@ -95,7 +95,7 @@ class LossRow:
     """A loss: what it is called, what it eats, when it makes sense.
 
     tasks: a Fit for every task that it serves; refusals: the reason for every task that it does not.
-    becomes: for `cross_entropy` only, the rows that it may stand for on each task; see `losses.stands_for`.
+    becomes: for `cross_entropy` and `focal`, the rows that each may stand for on each task; see `losses.stands_for`.
     keras, torch: how each library spells it, where that is not the class with its settings.
     """
 
