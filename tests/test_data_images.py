@@ -84,6 +84,39 @@ def test_parts_that_the_folder_gives(tmp_path, parts, sizes):
     assert problem.classes == ("cat", "dog")
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train/train", "test/test"),
+        ("pets-train", "pets-test"),
+        ("Train Images", "Test Images"),
+        ("set1.train/a", "set1.test"),
+    ],
+)
+def test_twins_of_train_and_test_are_parts(tmp_path, train, test):
+    fill(tmp_path / "x" / train)
+    fill(tmp_path / "x" / test)
+    (tmp_path / "x" / "notes").mkdir()
+    problem = load(tmp_path / "x")
+    assert [len(problem.split(s)) for s in SPLITS] == [16, 4, 20]
+    assert problem.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("a_train", "b_test"), ("a_train", "a_training", "a_test"), ("a_train", "b_train"), ("my_test", "my_validation")],
+    ids=str,
+)
+def test_what_may_be_twins_or_not_is_asked(tmp_path, folders):
+    for name in folders:
+        fill(tmp_path / "x" / name)
+    assert "the class folders seem to be one level down, in " in message_of(tmp_path / "x")
+
+
+def test_classes_may_be_called_like_twins(tmp_path):
+    assert load(fill(tmp_path / "x", ("bus_test", "bus_train"))).classes == ("bus_test", "bus_train")
+
+
 def test_a_class_may_be_called_train(tmp_path):
     assert load(fill(tmp_path / "x", ("bus", "train"))).classes == ("bus", "train")
 

@@ -14,8 +14,10 @@ from PIL import Image
 
 from lossopt_cli.config.kaggle import kaggle_name, kept_names
 from lossopt_cli.config.references import data_reference
+from lossopt_cli.config.resolving import resolve
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import sources
+from lossopt_cli.data.problem import SPLITS
 from lossopt_cli.errors import LossoptError, RunError, UsageError
 
 NAME = "kaggle:jo/pets"
@@ -88,6 +90,42 @@ def test_a_name_has_a_handle_and_a_place_inside(text, handle, inside):
     assert (name.handle, name.inside, str(name)) == (handle, inside, text.rstrip("/"))
 
 
+@pytest.mark.parametrize("prefix", ["Kaggle:", "KAGGLE:"])
+def test_the_prefix_is_written_as_one_likes(prefix, tmp_path):
+    assert data_reference(f"{prefix}jo/Pets", None, tmp_path, "--data") == ("kaggle:jo/Pets", None)
+    assert resolve(None, {}, {"data": f"{prefix}jo/Pets"}, ()).config.data.name == "kaggle:jo/Pets"
+
+
+MEANT = {
+    "kagle:jo/pets": "kaggle:jo/pets",
+    "kagel:jo/pets/versions/3/data": "kaggle:jo/pets/versions/3/data",
+    "kaggel://jo/pets": "kaggle:jo/pets",
+    "https://www.kaggle.com/datasets/jo/pets": "kaggle:jo/pets",
+    "https://www.kaggle.com/datasets/jo/pets/": "kaggle:jo/pets",
+    "https://www.kaggle.com/datasets/jo/pets?select=a.csv": "kaggle:jo/pets",
+    "https://www.kaggle.com/datasets/jo/pets/data?datasetVersionNumber=3": "kaggle:jo/pets",
+    "https://www.kaggle.com/datasets/jo/pets/versions/3": "kaggle:jo/pets/versions/3",
+    "www.kaggle.com/datasets/jo/pets": "kaggle:jo/pets",
+    "kaggle.com/datasets/jo/pets": "kaggle:jo/pets",
+}
+
+
+@pytest.mark.parametrize(("text", "meant"), MEANT.items(), ids=MEANT)
+def test_an_address_and_a_slip_are_told_the_name(text, meant, train):
+    run = train("--data", text)
+    assert run.code == 2
+    assert f"'{text}' names no data" in run.err
+    assert f"did you mean {meant}?\n" in run.err
+    assert run.err.count("\n") == 3
+
+
+@pytest.mark.parametrize("text", ["kaggle:jo/pets/version/3", "kaggle:jo/pets/v/3", "kaggle:jo/pets/Versions/3"])
+def test_a_version_that_is_spelled_otherwise_is_told_the_way(text):
+    with pytest.raises(UsageError, match=r"did you mean kaggle:jo/pets/versions/3\?"):
+        kaggle_name(text, "--data")
+    assert kaggle_name("kaggle:jo/pets/versions/1/version/3", "--data").inside == "version/3"
+
+
 @pytest.mark.parametrize(
     "text",
     ["kaggle:", "kaggle:pets", "kaggle:jo//x", "kaggle:jo/pe ts", "kaggle:jo/pets/versions", "kaggle:-/pets",
@@ -141,7 +179,8 @@ def test_a_table_is_read_as_one(cache, asked, pinned):
 @pytest.mark.parametrize(
     ("files", "asked", "words"),
     [
-        (contents("a/") | contents("b/"), "", ["2 folders have class folders", "one of a, b", "versions/1/a"]),
+        (contents("a/") | contents("b/"), "", ["has 2 folders with class folders", "one of a, b", "versions/1/a"]),
+        (contents("a/") | contents("my_train/"), "", ["one of a, my_train", "versions/1/my_train"]),
         ({"a.csv": b"x\n", "b.csv": b"x\n"}, "", ["2 tables", "one of a.csv, b.csv", "versions/1/a.csv"]),
         ({"a.txt": b""}, "", ["no class folders with images and no .csv file", "it has a.txt"]),
         (contents("data/"), "/dat", ["there is no dat in jo/pets", "did you mean data?"]),
@@ -154,11 +193,34 @@ def test_what_cannot_be_chosen_is_told(cache, files, asked, words):
     assert [word for word in words if word not in told] == []
 
 
+TWINS = {
+    "named alike": ("seg_train/", "seg_test/"),
+    "one in the other": ("seg_train/seg_train/", "seg_test/seg_test/"),
+    "sets": ("training_set/training_set/", "test_set/test_set/"),
+    "deeper": ("archive/train/train/", "archive/test/test/"),
+}
+
+
+@pytest.mark.parametrize(("trained", "tested"), TWINS.values(), ids=TWINS)
+def test_twins_of_train_and_test_are_one_data_set(cache, trained, tested):
+    keep(cache, 1, contents(trained) | contents(tested) | {"seg_pred/seg_pred/1.png": png(3)})
+    problem = load("kaggle:jo/pets/versions/1")
+    assert problem.pinned == "kaggle:jo/pets/versions/1" + ("/archive" if "archive" in trained else "")
+    assert [len(problem.split(name)) for name in SPLITS] == [16, 4, 20]
+    assert sorted(problem.test.rows) == list(range(20))  # test stands before train
+
+
 def test_the_shell_offers_what_is_here(cache):
     keep(cache, 3, contents())
     keep(cache, 12, contents())
     (cache / "datasets" / "jo" / "half").mkdir()
     assert kept_names() == ["kaggle:jo/pets/versions/12"]
+
+
+@pytest.mark.parametrize(("inside", "named"), [("/cat", "/cat"), ("/dta/cat", ""), ("/a.csv", "")])
+def test_a_place_that_a_version_here_has_not_is_not_repeated(cache, inside, named):
+    keep(cache, 3, contents())
+    assert message(RunError, NAME + inside).endswith(f"version 3 is here: --data kaggle:jo/pets/versions/3{named}")
 
 
 def test_without_a_network_the_versions_that_are_here_are_named(cache):
@@ -233,6 +295,13 @@ def test_the_latest_version_is_downloaded_once_and_named(cache, kaggle, capfd):
     assert asked[2:] == ["GetDataset"]
     load(problem.pinned)
     assert len(asked) == 3
+
+
+def test_a_download_does_without_the_cache_of_lossopt(kaggle, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "file"))
+    kaggle(zipped(contents()))
+    assert load(NAME).classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
+from lossopt_cli.catalogue.lookup import nearest
 from lossopt_cli.catalogue.rows import Value
 from lossopt_cli.errors import Fault, UsageError
 
@@ -23,11 +24,16 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BARE_WORD = re.compile(r"[^\s:,=\[\]'\"#]+")
 KAGGLE = "kaggle:"
+_KAGGLE_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?kaggle\.com/datasets/([\w-]+/[\w-]+)(/versions/\d+)?", re.IGNORECASE
+)
+_LIKE_KAGGLE = re.compile(r"([A-Za-z]+):/*([\w-]+/[\w-].*)")
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def parse_part(text: str, where: str | None = None) -> tuple[str, dict[str, Value]]:
     """`huber:delta=0.5` -> ("huber", {"delta": 0.5}). UsageError with all that cannot be read."""
+    refuse_almost_kaggle(text, where)
     pieces = list(_split(text.strip(), ":"))
     settings_at = next((i for i, piece in enumerate(pieces) if i and "=" in piece), len(pieces))
     name = ":".join(pieces[:settings_at]).strip()
@@ -97,8 +103,21 @@ def spell_value(value: Value) -> str:
 
 
 def is_kaggle(name: str) -> bool:
-    """Whether the name is `kaggle:OWNER/NAME...`, a data set of Kaggle."""
-    return name.startswith(KAGGLE)
+    """Whether the name is `kaggle:OWNER/NAME...`, a data set of Kaggle; without case, as OWNER and NAME are not."""
+    return name[: len(KAGGLE)].lower() == KAGGLE
+
+
+def refuse_almost_kaggle(text: str, where: str | None) -> None:
+    """UsageError for the address of a data set of Kaggle and for a slip in `kaggle:`, with the name that is meant."""
+    if is_kaggle(text):
+        return
+    page, like = _KAGGLE_PAGE.match(text), _LIKE_KAGGLE.fullmatch(text)
+    meant = "".join(page.groups("")) if page else like[2] if like and nearest(like[1], [KAGGLE[:-1]]) else None
+    if meant is not None:
+        remedy = f"did you mean {KAGGLE}{meant}?"
+        raise UsageError(
+            Fault(f"{text!r} names no data", where, f"{KAGGLE}OWNER/NAME for a data set of Kaggle", remedy)
+        )
 
 
 def is_user_code(name: str) -> bool:

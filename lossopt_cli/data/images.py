@@ -1,6 +1,7 @@
 """Folders of images: class folders, or train/, validation/ and test/ with class folders in them."""
 
 import os
+import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ _PARTS = {
     "test": TEST,
     "testing": TEST,
 }
+_PART_IN_A_NAME = re.compile(rf"(?<![a-z])({'|'.join(_PARTS)})(?![a-z])")
 _OF_THE_SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _KINDS_TOLD = 3
 _LAYOUT = "a folder for each class with images in it, or train/ and test/ with such folders"
@@ -163,8 +165,7 @@ def list_images(root: Path) -> Listing:
     """What is in the class folders of a folder. UsageError where there are none."""
     try:
         folders = _seen(root).folders
-        parts = {f: _PARTS[f.name.lower()] for f in folders if f.name.lower() in _PARTS}
-        parts = {f: part for f, part in parts.items() if any(images_in(c) for c in _seen(f).folders)}
+        parts = _parts(folders)
         if TRAIN not in parts.values():
             return _class_folders(root)
         return _part_folders(root, folders, parts)
@@ -172,8 +173,38 @@ def list_images(root: Path) -> Listing:
         raise UsageError(Fault(f"the folder cannot be read: {error.strerror}", str(error.filename or root))) from error
 
 
+def part_in(name: str) -> int | None:
+    """The part that a word in a folder's name says: `seg_train` has training images."""
+    word = _PART_IN_A_NAME.search(name.lower())
+    return _PARTS[word[1]] if word else None
+
+
+def _parts(folders: list[Path]) -> dict[Path, int]:
+    """The folders called train, test, ... that have class folders; where there is no train, those of one train and one
+    of another part whose names differ in that word alone: seg_train and seg_test."""
+    found = [f for f in folders if part_in(f.name) is not None and _place_of_classes(f) is not None]
+    exact = {f: _PARTS[f.name.lower()] for f in found if f.name.lower() in _PARTS}
+    if TRAIN in exact.values():
+        return exact
+    alike: dict[str, list[Path]] = {}
+    for folder in found:
+        alike.setdefault(_PART_IN_A_NAME.sub("*", folder.name.lower(), count=1), []).append(folder)
+    named = [{f: part_in(f.name) for f in twins} for twins in alike.values() if len(twins) > 1]
+    twins = [parts for parts in named if TRAIN in parts.values() and len(set(parts.values())) == len(parts)]
+    return twins[0] if len(twins) == 1 else exact
+
+
+def _place_of_classes(folder: Path) -> Path | None:
+    """The folder, or the only one in it, that has folders with images; None where neither has."""
+    seen = _seen(folder)
+    if any(images_in(inner) for inner in seen.folders):
+        return folder
+    only = seen.folders[0] if len(seen.folders) == 1 else None
+    return only if only is not None and any(images_in(inner) for inner in _seen(only).folders) else None
+
+
 def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> Listing:
-    listings = [(part, _class_folders(folder)) for folder, part in parts.items()]
+    listings = [(part, _class_folders(_place_of_classes(folder))) for folder, part in parts.items()]
     trained = {label for part, listing in listings if part == TRAIN for label in listing.labels}
     unknown = sorted({label for _, listing in listings for label in listing.labels} - trained)
     if unknown:
@@ -218,7 +249,7 @@ def _class_folders(root: Path) -> Listing:
 def _refuse(root: Path, top: _Seen, classes: dict[Path, _Seen]) -> NoReturn:
     """Says what was seen in a folder without class folders, and where they seem to be."""
     remedy = None
-    deeper = [f for f, seen in classes.items() if any(images_in(inner) or _has_parts(inner) for inner in seen.folders)]
+    deeper = [f for f, seen in classes.items() if any(map(images_in, seen.folders)) or _parts(seen.folders)]
     if deeper:
         seen = f"the class folders seem to be one level down, in {deeper[0].name}"
         remedy = f"--data {shlex.quote(str(deeper[0]))}"
@@ -236,8 +267,3 @@ def _refuse(root: Path, top: _Seen, classes: dict[Path, _Seen]) -> NoReturn:
     else:
         seen = "the folder is empty"
     raise UsageError(Fault(f"{root.name} has no class folders with images: {seen}", str(root), _LAYOUT, remedy))
-
-
-def _has_parts(folder: Path) -> bool:
-    """Whether a folder called train, test, ... has class folders with images."""
-    return folder.name.lower() in _PARTS and any(images_in(inner) for inner in _seen(folder).folders)

@@ -15,10 +15,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lossopt_cli.catalogue.lookup import nearest
-from lossopt_cli.config.kaggle import KaggleName, cache_of_kagglehub, kaggle_name, kept_versions
+from lossopt_cli.config.kaggle import (
+    KaggleName,
+    cache_of_kagglehub,
+    folder_of_kagglehub,
+    has_place,
+    kaggle_name,
+    kept_versions,
+)
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import cache
-from lossopt_cli.data.images import list_images
+from lossopt_cli.data.images import list_images, part_in
+from lossopt_cli.data.splits import TRAIN
 from lossopt_cli.errors import Fault, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +78,10 @@ def _downloaded(name: KaggleName, announce: Announce) -> Path:
     kept = kept_versions(name)
     if name.version in kept:
         return _from_kagglehub(name)
-    with cache.locked("kaggle", f"{name.owner}-{name.dataset}", f"{name.handle} of Kaggle", announce):
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(cache.CacheUnavailable):  # then without: the data go elsewhere
+            what = f"{name.handle} of Kaggle"
+            held.enter_context(cache.locked("kaggle", f"{name.owner}-{name.dataset}", what, announce))
         if not kept:
             announce(f"asking Kaggle for {name.handle}; it is kept in {cache_of_kagglehub()}")
         return _from_kagglehub(name)
@@ -152,12 +163,12 @@ def _or_kept(name: KaggleName, otherwise: str) -> str:
     if not kept:
         return otherwise
     here = f"versions {', '.join(map(str, kept))} are" if len(kept) > 1 else f"version {kept[0]} is"
-    return f"{here} here: --data {name.at(kept[0], name.inside)}"
+    return f"{here} here: --data {name.at(kept[0], name.inside if has_place(name, kept[0]) else '')}"
 
 
 def _damaged(name: KaggleName) -> Fault:
     """Takes what was downloaded away, which kagglehub would take for whole next time."""
-    for archive in (cache_of_kagglehub() / name.owner / name.dataset).glob("*.archive"):
+    for archive in folder_of_kagglehub(name).glob("*.archive"):
         archive.unlink()
     what = f"what was downloaded of {name.handle} is damaged, and was deleted"
     return Fault(what, str(name), "a whole .zip or .tar archive", _or_kept(name, "run it again"))
@@ -190,7 +201,7 @@ def _only_place(root: Path, name: KaggleName) -> Path:
     for _ in range(DEEPEST + 1):
         found = [folder for folder in level if _has_classes(folder)]
         if len(found) > 1:
-            raise UsageError(_several("folders have class folders of images", found, root, name))
+            raise UsageError(_several("folders with class folders of images", found, root, name))
         if found:
             return found[0]
         level = [entry for folder in level for entry in sorted(folder.iterdir()) if entry.is_dir()]
@@ -213,7 +224,8 @@ def _has_classes(folder: Path) -> bool:
 
 def _several(what: str, found: list[Path], root: Path, name: KaggleName) -> Fault:
     places = [path.relative_to(root).as_posix() for path in found]
-    remedy = f"--data {name.at(name.version, places[0])}"
+    trained = [place for place in places if part_in(place) == TRAIN]
+    remedy = f"--data {name.at(name.version, (trained or places)[0])}"
     return Fault(f"{name.handle} has {len(found)} {what}", str(name), f"one of {_listed(places)}", remedy)
 
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from lossopt_cli.catalogue.lookup import nearest
+from lossopt_cli.catalogue.recipes import refuse_almost_kaggle
 from lossopt_cli.config.references import data_kind, data_reference
 from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data import pictures, sources
@@ -64,6 +65,7 @@ def read_unseen(reference: str, kept: KeptRun, announce: Callable[[str], None]) 
     file = Path(reference).expanduser()
     if file.suffix.lower() in pictures.SUFFIXES and file.is_file():
         return _loose_images(file.name, file.parent, [file], kept, announce)
+    refuse_almost_kaggle(reference, "--data")
     name, path = data_reference(reference, None, Path.cwd(), "--data")
     kind = data_kind(name, path)
     if kind == "csv":
