@@ -100,6 +100,9 @@ def test_twins_of_train_and_test_are_parts(tmp_path, train, test):
     problem = load(tmp_path / "x")
     assert [len(problem.split(s)) for s in SPLITS] == [16, 4, 20]
     assert problem.classes == ("cat", "dog")
+    exact = train.startswith("train/")
+    read = () if exact else (f"read as train: {train.split('/')[0]}", f"read as test: {test}")
+    assert set(problem.notes) == {"not used: the folder notes", *read}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lossopt_cli.config.schema import DataConfig
 from lossopt_cli.data.examples import Examples, data_name, select
 from lossopt_cli.data.image_store import read_pictures
 from lossopt_cli.data.pictures import SUFFIXES
-from lossopt_cli.data.problem import ImageInputs
+from lossopt_cli.data.problem import SPLITS, ImageInputs
 from lossopt_cli.data.spelling import spelled
 from lossopt_cli.data.splits import TEST, TRAIN, VALIDATION
 from lossopt_cli.errors import Fault, UsageError
@@ -216,7 +216,10 @@ def _part_folders(root: Path, folders: list[Path], parts: dict[Path, int]) -> Li
             )
         )
     others = [spelled(f.name) for f in folders if f not in parts]
-    notes = [f"not used: the folder{'s' if len(others) > 1 else ''} {', '.join(others)}"] if others else []
+    named = {spelled(f.name): SPLITS[part] for f, part in parts.items() if f.name.lower() not in _PARTS}
+    notes = [f"read as {part}: {name}" for name, part in named.items()]
+    if others:
+        notes.append(f"not used: the folder{'s' if len(others) > 1 else ''} {', '.join(others)}")
     return Listing(
         paths=[p for _, listing in listings for p in listing.paths],
         labels=[label for _, listing in listings for label in listing.labels],
