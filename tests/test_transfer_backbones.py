@@ -1,6 +1,5 @@
 """The backbones of keras.applications: their rows, their preprocessing, and the fast form of every kind of network."""
 
-import importlib
 import random
 import sys
 
@@ -8,30 +7,21 @@ import keras
 import numpy as np
 import pytest
 import torch
-from made_backbones import backbone_of, calibrated, write_weights
+from made_backbones import DEEP, backbone_of, calibrated, furthest, images_of
 
-from lossopt_cli.catalogue.backbones import BACKBONES, backbone_named
+from lossopt_cli.catalogue.backbones import BACKBONES, BackboneRow, backbone_named
 from lossopt_cli.data.problem import ArrayInputs, ImageInputs
-from lossopt_cli.errors import RunError, UsageError
+from lossopt_cli.errors import UsageError
 from lossopt_cli.training import networks
 from lossopt_cli.training.transfer import extraction
 from lossopt_cli.training.transfer.extraction import Extraction
 from lossopt_cli.training.transfer.fast import FastNetwork
 from lossopt_cli.training.transfer.kernels import Affine, Convolution
+from lossopt_cli.training.transfer.pixels import preprocessed
 
 CPU = torch.device("cpu")
-DEEP = 5e-4  # what rounding grows to in a hundred layers, in Keras's forward as in ours
 REFUSED_BY_KERAS = {"NASNetMobile"}  # on torch
 SETTINGS = {"backbone": "MobileNetV2", "weights": "none"}
-
-
-def images_of(side: int, count: int = 3, channels: int = 3) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(1).random((count, side, side, channels), dtype=np.float32))
-
-
-def furthest(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    """The largest difference over the largest value."""
-    return float((found - wanted).abs().max() / wanted.abs().max())
 
 
 def test_rows_are_the_networks_of_keras():
@@ -69,24 +59,42 @@ def test_channels_and_weights_of_a_row_are_those_of_keras(name):
     assert (row.channels, row.millions) == (made.output_shape[-1], round(made.count_params() / 1e6, 1))
 
 
-MODULES = {
-    "-1 to 1": ("MobileNetV2", "mobilenet_v2"),
-    "0 to 255": ("EfficientNetB0", "efficientnet"),
-    "BGR": ("VGG16", "vgg16"),
-    "standardised": ("DenseNet121", "densenet"),
-}
+def module_of(row: BackboneRow):
+    return sys.modules[getattr(keras.applications, row.name).__module__]
 
 
-@pytest.mark.parametrize("pixels", MODULES)
-def test_preprocessing_is_that_of_the_family(pixels):
-    name, module = MODULES[pixels]
-    model = backbone_of(name).build()
+def family_of(row: BackboneRow) -> str:
+    return module_of(row).__name__.rpartition(".")[2]
+
+
+FAMILIES = {family_of(row): row for row in sorted(BACKBONES, key=lambda row: -row.millions)}  # the smallest of each
+
+
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
+def test_preprocessing_of_a_row_is_that_of_its_module(row):
+    images, inputs = images_of(8), keras.Input((8, 8, 3))
+    eaten = keras.Model(inputs, preprocessed(row.pixels, inputs))(images).detach().numpy()
+    wanted = module_of(row).preprocess_input(255.0 * images.numpy())
+    np.testing.assert_allclose(eaten, wanted, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_that_keras_builds_otherwise_with_its_own_weights_are_known(family, monkeypatch):
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *args, **options: None)
+    monkeypatch.setattr(keras.Model, "load_weights", lambda self, path: None)
+    make, side = getattr(keras.applications, FAMILIES[family].name), FAMILIES[family].size
+    with keras.device("meta"):
+        theirs, ours = (make(include_top=False, weights=w, input_shape=(side, side, 3)) for w in ("imagenet", None))
+    kinds = [[type(layer) for layer in network.layers] for network in (theirs, ours)]
+    assert {row.over_roots for row in BACKBONES if family_of(row) == family} == {kinds[0] != kinds[1]}
+
+
+def test_a_backbone_has_its_preprocessing_before_it():
+    model, images = backbone_of("VGG16").build(), images_of(32)
     place = next(place for place, layer in enumerate(model.layers) if isinstance(layer, keras.Model))
-    images = images_of(32)
     eaten = keras.Model(model.inputs, model.layers[place - 1].output)(images).detach().numpy()
-    preprocess = importlib.import_module(f"keras.applications.{module}").preprocess_input
-    assert backbone_named(name).pixels == pixels
-    np.testing.assert_allclose(eaten, preprocess(255.0 * images.numpy()), rtol=1e-5, atol=1e-4)
+    wanted = keras.applications.vgg16.preprocess_input(255.0 * images.numpy())
+    np.testing.assert_allclose(eaten, wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_unit_scale_feeds_the_images_as_they_are():
@@ -216,33 +224,3 @@ def test_what_a_backbone_cannot_read_is_refused(case):
     settings, inputs, told = REFUSALS[case]
     with pytest.raises(UsageError, match=told):
         networks.build("transfer", SETTINGS | settings, inputs, 3)
-
-
-def test_weights_without_network_name_the_way_out(monkeypatch, tmp_path):
-    from urllib.error import URLError
-
-    def unreachable(*args, **options):
-        raise URLError("Name or service not known")
-
-    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
-    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
-    with pytest.raises(RunError, match=r"storage\.googleapis\.com.*mobilenet_v2.*model\.weights=PATH"):
-        backbone_of("MobileNetV2", "imagenet").build()
-
-
-def test_a_file_of_weights_gives_its_weights(tmp_path):
-    path = write_weights(tmp_path / "mine.weights.h5", "MobileNet")
-    drawn = backbone_of("MobileNet").build()
-    read = backbone_of("MobileNet", str(path)).build()
-    assert not all(np.array_equal(a, b) for a, b in zip(drawn.get_weights(), read.get_weights(), strict=True))
-
-
-@pytest.mark.parametrize("kind", ["another network", "no weights"])
-def test_a_wrong_file_of_weights_is_one_message(kind, tmp_path):
-    path = tmp_path / "mine.weights.h5"
-    if kind == "no weights":
-        path.write_text("nothing")
-    else:
-        write_weights(path, "MobileNet")
-    with pytest.raises(UsageError, match=r"mine\.weights\.h5 does not hold the weights of MobileNetV2"):
-        backbone_of("MobileNetV2", str(path)).build()

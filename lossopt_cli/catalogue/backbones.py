@@ -25,7 +25,10 @@ NO_FILE = ("imagenet", "none")
 @dataclass(frozen=True)
 class BackboneRow:
     """A class of keras.applications. pixels: what it was trained on, see PIXELS. size, least: height and width of the
-    images, usual and smallest. channels: of what comes out. millions: of weights, the last layer left out."""
+    images, usual and smallest. channels: of what comes out. millions: of weights, the last layer left out.
+
+    over_roots: its weights were made with standardised colours over the roots of their deviations (tensorflow issue
+    49930), which Keras has in the network only where it downloads them itself."""
 
     name: str
     pixels: Pixels
@@ -34,6 +37,7 @@ class BackboneRow:
     channels: int
     millions: float
     paper: str
+    over_roots: bool = False
 
 
 _CONVNEXT = "Liu et al. 2022"
@@ -48,14 +52,14 @@ BACKBONES: tuple[BackboneRow, ...] = (
     BackboneRow("MobileNetV2", "-1 to 1", 224, 32, 1280, 2.3, "Sandler et al. 2018"),
     BackboneRow("MobileNetV3Small", "0 to 255", 224, 32, 576, 0.9, "Howard et al. 2019"),
     BackboneRow("MobileNetV3Large", "0 to 255", 224, 32, 960, 3.0, "Howard et al. 2019"),
-    BackboneRow("EfficientNetB0", "0 to 255", 224, 32, 1280, 4.0, _EFFICIENT),
-    BackboneRow("EfficientNetB1", "0 to 255", 240, 32, 1280, 6.6, _EFFICIENT),
-    BackboneRow("EfficientNetB2", "0 to 255", 260, 32, 1408, 7.8, _EFFICIENT),
-    BackboneRow("EfficientNetB3", "0 to 255", 300, 32, 1536, 10.8, _EFFICIENT),
-    BackboneRow("EfficientNetB4", "0 to 255", 380, 32, 1792, 17.7, _EFFICIENT),
-    BackboneRow("EfficientNetB5", "0 to 255", 456, 32, 2048, 28.5, _EFFICIENT),
-    BackboneRow("EfficientNetB6", "0 to 255", 528, 32, 2304, 41.0, _EFFICIENT),
-    BackboneRow("EfficientNetB7", "0 to 255", 600, 32, 2560, 64.1, _EFFICIENT),
+    BackboneRow("EfficientNetB0", "0 to 255", 224, 32, 1280, 4.0, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB1", "0 to 255", 240, 32, 1280, 6.6, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB2", "0 to 255", 260, 32, 1408, 7.8, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB3", "0 to 255", 300, 32, 1536, 10.8, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB4", "0 to 255", 380, 32, 1792, 17.7, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB5", "0 to 255", 456, 32, 2048, 28.5, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB6", "0 to 255", 528, 32, 2304, 41.0, _EFFICIENT, over_roots=True),
+    BackboneRow("EfficientNetB7", "0 to 255", 600, 32, 2560, 64.1, _EFFICIENT, over_roots=True),
     BackboneRow("EfficientNetV2B0", "0 to 255", 224, 32, 1280, 5.9, _EFFICIENT_2),
     BackboneRow("EfficientNetV2B1", "0 to 255", 240, 32, 1280, 6.9, _EFFICIENT_2),
     BackboneRow("EfficientNetV2B2", "0 to 255", 260, 32, 1408, 8.8, _EFFICIENT_2),

@@ -1,41 +1,33 @@
 """The backbone of a transfer model: a network of keras.applications that is not trained, as a Keras model."""
 
 import contextlib
-import io
-import re
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import keras
 import torch
 from keras.src.backend.common import global_state
 
-from lossopt_cli.catalogue.backbones import BackboneRow, Pixels, backbone_named, is_file
+from lossopt_cli.catalogue.backbones import BackboneRow, backbone_named, is_file
 from lossopt_cli.catalogue.wording import counted
 from lossopt_cli.data.problem import ImageInputs
-from lossopt_cli.errors import Fault, Unobtainable, UsageError
+from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.fingerprint import file_hash
 from lossopt_cli.training.randomness import seeded
+from lossopt_cli.training.transfer.pixels import over_roots, preprocessed
+from lossopt_cli.training.transfer.weights import Download, load
 
-# Of ImageNet, red, green, blue, for images from 0 to 1.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Of the images that the weights of ResNet and VGG were made with: blue, green, red from 0 to 255.
-BGR_MEAN = (103.939, 116.779, 123.68)
 POOLING = {
     "average": keras.layers.GlobalAveragePooling2D,
     "max": keras.layers.GlobalMaxPooling2D,
     "flatten": keras.layers.Flatten,
 }
-FETCHING = re.compile(r"^URL fetch failure on \S+: (None -- )?(\[Errno -?\d+\] )?")  # before what went wrong
 BACKBONE = "backbone"  # the layer of a transfer model
 NAMES = "object_name_uids"  # of the global state of Keras: how often each name was given
-# What Keras and h5py raise of a file that is damaged or of another network.
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, IndexError, TypeError, AttributeError, UserWarning)
 
 
 @dataclass(frozen=True)
@@ -69,18 +61,22 @@ class Backbone:
     def build(self) -> keras.Model:
         """The network with its preprocessing and pooling, not trainable. Unobtainable where its weights cannot be had,
         UsageError where their file is of another network."""
+        return self.built()[0]
+
+    def built(self) -> tuple[keras.Model, Path | None]:
+        """What `build` gives, and the file of ImageNet's weights that Keras has; None for other weights."""
         height, width, channels = self.shape
         with _as_built_alone(self.precision), seeded("backbone"), keras.device("cpu"):
             inputs = keras.Input(self.shape, dtype="float32", name="images")
             colours = inputs
             if channels == 1:
                 colours = keras.layers.Concatenate(dtype="float32", name="grey_as_colours")([inputs] * 3)
-            pixels = colours if self.scale == "unit" else _preprocessed(self.row.pixels, colours)
-            network = self._application((height, width, 3))
+            pixels = colours if self.scale == "unit" else preprocessed(self.row.pixels, colours)
+            network, file = self._application((height, width, 3))
             pooling = POOLING[self.pooling](data_format="channels_last", name="pooling")
             model = keras.Model(inputs, pooling(network(pixels, training=False)), name=BACKBONE)
         model.trainable = False
-        return model
+        return model, file
 
     def identity(self) -> dict[str, Any]:
         """What its numbers are a function of, beside the images. UsageError where the file of weights is not there."""
@@ -96,17 +92,20 @@ class Backbone:
         height, width, _ = self.shape
         return f"{self.row.name} ({self.row.millions:g} million weights, {whose}) at {height}x{width}"
 
-    def _application(self, shape: tuple[int, int, int]) -> keras.Model:
-        make = getattr(keras.applications, self.row.name)
-        given = "imagenet" if self.weights == "imagenet" else None
-        told = sys.stderr if sys.stderr.isatty() else io.StringIO()  # Keras's progress bar
-        with contextlib.redirect_stdout(told), _Download(self.row.name), warnings.catch_warnings():
-            # MobileNets have their weights for a few sizes, and say so where they take those of another
-            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
-            network = make(include_top=False, weights=given, input_shape=shape)
+    def _application(self, shape: tuple[int, int, int]) -> tuple[keras.Model, Path | None]:
+        """The same network whatever its weights, so that those that a run has kept can be put into any of them."""
+        make = partial(getattr(keras.applications, self.row.name), include_top=False, input_shape=shape)
+        if self.weights == "imagenet":
+            with Download(self.row.name) as download, warnings.catch_warnings():
+                # MobileNets have their weights for a few sizes, and say so where they take those of another
+                warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+                return make(weights="imagenet"), download.file
+        network = make(weights=None)
+        if self.row.over_roots:
+            network = over_roots(network)
         if is_file(self.weights):
-            _load(network, self.weights, self.row.name)
-        return network
+            load(network, self.weights, self.row.name)
+        return network, None
 
 
 def unfreeze(backbone: keras.Model, count: int, name: str) -> None:
@@ -147,20 +146,6 @@ def apart(core: keras.Model) -> tuple[keras.Model, keras.Model]:
     return backbone, keras.Model(inputs, outputs, name="head")
 
 
-def _preprocessed(pixels: Pixels, x: keras.KerasTensor) -> keras.KerasTensor:
-    """Images in [0, 1] as the network was trained on them."""
-    layers = keras.layers
-    if pixels == "-1 to 1":
-        return layers.Rescaling(2.0, -1.0, dtype="float32", name="from_minus_1_to_1")(x)
-    if pixels == "0 to 255":
-        return layers.Rescaling(255.0, dtype="float32", name="from_0_to_255")(x)
-    if pixels == "standardised":
-        scale, offset = [1.0 / d for d in DEVIATION], [-m / d for m, d in zip(MEAN, DEVIATION, strict=True)]
-        return layers.Rescaling(scale, offset, dtype="float32", name="standardised_colours")(x)
-    turned = keras.ops.flip(x, axis=-1)
-    return layers.Rescaling(255.0, [-mean for mean in BGR_MEAN], dtype="float32", name="minus_means")(turned)
-
-
 @contextlib.contextmanager
 def _as_built_alone(precision: str) -> Iterator[None]:
     """Within it layers are named as in a process that has built nothing else, and made in this precision and in Keras's
@@ -176,41 +161,3 @@ def _as_built_alone(precision: str) -> Iterator[None]:
         global_state.set_global_attribute(NAMES, names)
         keras.config.set_dtype_policy(policy)
         keras.config.set_image_data_format(layout)
-
-
-class _Download:
-    """Around a download of weights by Keras: Unobtainable where it fails."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        # Keras raises a bare Exception where the server cannot be reached, and h5py an OSError of half a file.
-        if kind is not Exception and not (kind is not None and issubclass(kind, OSError)):
-            return
-        url = re.search(r"https?://\S+?\.h5", str(error))
-        place = f"{url[0]}, or another" if url else "another"
-        remedy = (
-            f"from a machine with network, copy {place} file of {self.name} without top, and say model.weights=PATH"
-        )
-        reason = FETCHING.sub("", (str(error).strip() or kind.__name__).splitlines()[0])[:300]
-        fault = Fault(f"no ImageNet weights of {self.name}: {reason}", "model.weights", remedy=remedy)
-        raise Unobtainable(fault) from error
-
-
-def _load(network: keras.Model, path: str, name: str) -> None:
-    """UsageError for a file of another network, or of none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # all that Keras says where only some of the weights fit
-            network.load_weights(path)
-    except UNREADABLE as error:
-        # Keras warns of a part that does not fit, in words of its own code
-        said = "its layers are others" if isinstance(error, UserWarning) else str(error).strip().partition("\n")[0]
-        reason = said[:200] or type(error).__name__
-        what = f"{Path(path).name} does not hold the weights of {name} without its top: {reason}"
-        expected = f"what keras.applications.{name}(include_top=False).save_weights wrote, .weights.h5 or .h5"
-        raise UsageError(Fault(what, "model.weights", expected)) from error
