@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from lossopt_cli.errors import Fault, LossoptError, RunError, UsageError
 from lossopt_cli.runs.environment import cores, environment
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
-from lossopt_cli.sweeps.candidates import Wishes, candidates_of
+from lossopt_cli.sweeps.candidates import Candidate, Wishes, candidates_of
 from lossopt_cli.sweeps.cells import check_count
 from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
@@ -29,7 +29,7 @@ from lossopt_cli.sweeps.folder import SweepFolder
 from lossopt_cli.sweeps.rates import FINAL_SEEDS, POINTS, TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Told, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
-from lossopt_cli.sweeps.sweep_file import write_sweep
+from lossopt_cli.sweeps.sweep_file import SweepFile, write_sweep
 
 FAILED_TOLD = 5  # reasons
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
@@ -55,32 +55,44 @@ class Request:
     dry_run: bool
     print_commands: bool
 
+    @property
+    def trains_nothing(self) -> bool:
+        return self.dry_run or self.print_commands
+
 
 def carry_out(request: Request, console: Console) -> int:
     """Trains what is missing of the sweep and compares its recipes; the exit code."""
     problems = Problems(console.note)
     asked = _found(request.asked, request.logs, console)
     source = source_of(asked, os.environ, request.logs, request.name, problems)
-    wishes = Wishes(source.seeds, request.confirm, request.extend)
-    rates = sum(len(arm.rates.values) or POINTS for arm in source.arms)
-    check_count({"recipes and rates": rates, "seeds": len(source.seeds)}, agreed=request.yes)
+    candidates = _candidates(source, request, problems)
     if source.one_range:
         console.hint(ONE_RANGE)
     sweep = SweepFolder(source.folder)
-    if request.dry_run or request.print_commands:
+    if request.trains_nothing:
         sweep.read()
-        course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
+        course = Course(candidates, problems, sweep, request.retry_failed)
         if request.print_commands:
             print_commands(course, console)
         else:
             show_plan(source, course, request.workers or cores(), console)
         return errors.DONE
-    with sweep.opened():
+    with sweep.opened(console.note) as waited:
+        if waited:
+            source = source_of(asked, os.environ, request.logs, request.name, problems)
+            candidates = _candidates(source, request, problems)
         sweep.read()
-        course = Course(candidates_of(source.arms, wishes, problems), problems, sweep, request.retry_failed)
-        course.changed = lambda: _write(source, course)
+        course = Course(candidates, problems, sweep, request.retry_failed)
+        course.changed = lambda: _write(source, course, source.written.with_candidates)
         _train(course, request.workers, console, request.ray)
     return _conclude(source, course, console)
+
+
+def _candidates(source: Source, request: Request, problems: Problems) -> list[Candidate]:
+    """The recipes. UsageError where they have more trials than anyone may want."""
+    rates = sum(len(arm.rates.values) or POINTS for arm in source.arms)
+    check_count({"recipes and rates": rates, "seeds": len(source.seeds)}, agreed=request.yes)
+    return candidates_of(source.arms, Wishes(source.seeds, request.confirm, request.extend), problems)
 
 
 def _found(asked: Asked, logs: Path, console: Console) -> Asked:
@@ -98,11 +110,13 @@ def found_rate(asked: Asked, logs: Path, console: Console) -> float:
     problems = Problems(console.note)
     source = source_of_one(asked, os.environ, logs, problems)
     sweep = SweepFolder(source.folder)
-    with sweep.opened():
+    with sweep.opened(console.note) as waited:
+        if waited:
+            source = source_of_one(asked, os.environ, logs, problems)
         sweep.read()
         wishes = Wishes(source.seeds, report=False)
         course = Course(candidates_of(source.arms, wishes, problems), problems, sweep)
-        course.changed = lambda: _write(source, course)
+        course.changed = lambda: _write(source, course, source.written.with_found)
         _train(course, None, console)
     (candidate,) = course.candidates
     if candidate.chosen is None or candidate.chosen[1] is None:
@@ -114,9 +128,9 @@ def found_rate(asked: Asked, logs: Path, console: Console) -> float:
     return rate
 
 
-def _write(source: Source, course: Course) -> None:
+def _write(source: Source, course: Course, known: Callable[[Iterable[Candidate], Sequence[int]], SweepFile]) -> None:
     """sweep.yaml, with what is known by now."""
-    file = source.written.with_candidates(course.candidates, source.seeds)
+    file = known(course.candidates, source.seeds)
     held = fingerprints(source.arms, course.problems)
     write_sweep(source.folder, replace(file, problems=tuple(dict.fromkeys([*file.problems, *held]))))
 

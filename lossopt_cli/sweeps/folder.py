@@ -4,10 +4,11 @@ import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from lossopt_cli.config.writing import dump
 from lossopt_cli.errors import Fault, UsageError
@@ -60,32 +61,62 @@ class SweepFolder:
             self.failed[record.trial] = record
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Makes the folder and keeps other sweeps out of it until the block ends, also where it ends in a kill. Nothing
-        is left where nothing was written."""
+    def opened(self, tell: Callable[[str], None] = lambda text: None) -> Iterator[bool]:
+        """Makes the folder and keeps other sweeps out of it until the block ends, also where it ends in a kill. One
+        that is at work there is waited for, which is told; gives whether it was: what was read before is old then.
+        Nothing is left where nothing was written."""
         RunFolder.check(self.path.parent, None)
-        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(Fault(f"cannot make {self.path}: {error.strerror}", "--logs")) from error
-        with (self.path / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UsageError(
-                    Fault(f"another sweep is at work in {self.path}", remedy="wait for it to end")
-                ) from error
+        with _locked(self.path, tell) as (made, waited):
             shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
             (self.path / UNFINISHED).mkdir()
             try:
-                yield
+                yield waited
             finally:
                 shutil.rmtree(self.path / UNFINISHED, ignore_errors=True)
                 if made and [path.name for path in self.path.iterdir()] == [LOCK]:
                     (self.path / LOCK).unlink()
                     for path in itertools.takewhile(lambda path: not any(path.iterdir()), made):
                         path.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[list[Path], bool]]:
+    """Holds the lock of the folder; gives what was made for it, and whether another process had to end first."""
+    waited = False
+    while True:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / LOCK).open("w")
+        except OSError as error:
+            raise UsageError(Fault(f"cannot make {folder}: {error.strerror}", "--logs")) from error
+        with lock:
+            waited = _waited(lock, folder, tell) or waited
+            if _is_there(lock, folder / LOCK):  # who had it may have left nothing: then this is the lock of no folder
+                yield made, waited
+                return
+
+
+def _waited(lock: IO[str], folder: Path, tell: Callable[[str], None]) -> bool:
+    """Takes the lock; whether another process had it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        tell(f"another sweep is at work in {folder}: waiting for it to end")
+    except OSError as error:
+        remedy = "--logs DIR, on a disk that has locks"
+        raise UsageError(Fault(f"cannot lock {folder}: {error.strerror}", "--logs", remedy=remedy)) from error
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return True
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    """Whether the open file is the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def begin(sweep: Path, cell: Cell) -> RunFolder:

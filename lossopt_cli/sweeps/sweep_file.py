@@ -35,6 +35,16 @@ class SweepFile:
             known[arm.key] = _merged(known.get(arm.key, arm), arm)
         return replace(self, arms=tuple(known.values()), seeds=tuple(seeds))
 
+    def with_found(self, candidates: Iterable[Candidate], seeds: Sequence[int]) -> "SweepFile":
+        """What a search for rates found, beside what was asked for: arms that are there keep their rates, and what was
+        chosen from those; the seeds stay where there are any."""
+        known = {arm.key: arm for arm in self.arms}
+        for arm in (arm for candidate in candidates for arm in candidate.known()):
+            before = known.get(arm.key, arm)
+            same = before.rates == arm.rates
+            known[arm.key] = replace(_merged(before, arm), rates=before.rates, chosen=(arm if same else before).chosen)
+        return replace(self, arms=tuple(known.values()), seeds=self.seeds or tuple(seeds))
+
 
 def read_sweep(folder: Path) -> SweepFile | None:
     """The sweep.yaml of a folder, None where it has none. UsageError for one that cannot be read."""
