@@ -7,7 +7,7 @@ import pytest
 from lossopt_cli.errors import UsageError
 from lossopt_cli.sweeps.arms import Problems, arms_of, trial_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
-from lossopt_cli.sweeps.cells import cells_of, check_count
+from lossopt_cli.sweeps.cells import cells_of
 from lossopt_cli.sweeps.ranges import Rates, log_range, rates_of, values_of, whole_numbers
 
 CONFIG = """\
@@ -290,19 +290,6 @@ def test_nonsense_is_refused_before_anything_is_loaded(asked, said):
 def test_a_fault_in_a_config_is_told_with_its_place(written, text, said):
     with pytest.raises(UsageError, match=said):
         arms(config=written(text))
-
-
-@pytest.mark.parametrize(
-    ("counted", "agreed", "said"),
-    [
-        ({"recipes": 4, "seeds": 10**9}, True, "4 recipes x 1,000,000,000 seeds: 4,000,000,000 trials"),
-        ({"recipes": 11, "seeds": 1000}, False, "11,000 trials\n.*without --yes"),
-    ],
-)
-def test_too_many_trials_are_refused_with_their_count(counted, agreed, said):
-    with pytest.raises(UsageError, match=said):
-        check_count(counted, agreed=agreed)
-    assert check_count({"recipes": 11, "seeds": 1000}, agreed=True) == 11_000
 
 
 def test_a_cell_is_named_by_what_it_is():

@@ -26,7 +26,7 @@ from lossopt_cli.sweeps.cluster import Cluster
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew
 from lossopt_cli.sweeps.folder import SweepFolder
-from lossopt_cli.sweeps.rates import FINAL_SEEDS, POINTS, TUNING_SEEDS
+from lossopt_cli.sweeps.rates import FINAL_SEEDS, TUNING_SEEDS
 from lossopt_cli.sweeps.shares import Ended, Told, Workplace, shares_of
 from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of_one
 from lossopt_cli.sweeps.sweep_file import SweepFile, write_sweep
@@ -90,9 +90,15 @@ def carry_out(request: Request, console: Console) -> int:
 
 def _candidates(source: Source, request: Request, problems: Problems) -> list[Candidate]:
     """The recipes. UsageError where they have more trials than anyone may want."""
-    rates = sum(len(arm.rates.values) or POINTS for arm in source.arms)
-    check_count({"recipes and rates": rates, "seeds": len(source.seeds)}, agreed=request.yes)
-    return candidates_of(source.arms, Wishes(source.seeds, request.confirm, request.extend), problems)
+    candidates = candidates_of(source.arms, Wishes(source.seeds, request.confirm, request.extend), problems)
+    rates = sum(candidate.grid_count // len(candidate.protocol.choosing) for candidate in candidates)
+    choosing = sum(candidate.choose_count for candidate in candidates)
+    reporting = sum(candidate.report_count for candidate in candidates)
+    told = ((len(candidates), "recipe"), (rates, "learning rate"), (len(source.seeds), "seed"))
+    how = ", ".join(counted(number, noun) for number, noun in told)
+    how += f": {choosing:,} to choose, {reporting:,} to report" if reporting else ""
+    check_count(choosing + reporting, how, agreed=request.yes or request.trains_nothing)
+    return candidates
 
 
 def _found(asked: Asked, logs: Path, console: Console) -> Asked:

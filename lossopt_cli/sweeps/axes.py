@@ -1,5 +1,6 @@
 """The axes of a sweep, from flags and from the `sweep:` of a config: what is varied, and what stays the same."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ SEEDS = 8
 EPOCHS = 5  # of a sweep without a config file
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam")  # of a sweep that names neither losses nor optimizers
 RATE = "optimizer.learning_rate"
+MOST_RECIPES = 10_000
 LEARNING_RATE, SEED_AXES = "learning_rate", ("seeds", "seed")
 
 
@@ -100,7 +102,14 @@ def axes_of(asked: Asked, environ: Mapping[str, str], base: Layer | None = None,
 
 
 def choices(axes: Axes) -> Iterator[dict[str, tuple[Any, Places]]]:
-    """Every combination of values of the axes, the last axis fastest: key -> (value, its place)."""
+    """Every combination of values of the axes, the last axis fastest: key -> (value, its place). UsageError for more
+    than MOST_RECIPES, each of which would be resolved on its own."""
+    long = [axis for axis in axes.axes if len(axis.values) > 1]
+    count = math.prod(len(axis.values) for axis in long)
+    if count > MOST_RECIPES:
+        told = " x ".join(f"{len(axis.values):,} {axis.key}" for axis in long) + ": " if len(long) > 1 else ""
+        place = ", ".join(dict.fromkeys(axis.at.place for axis in long))
+        raise UsageError(Fault(f"{told}{count:,} recipes", place, f"at most {MOST_RECIPES:,}"))
     combinations: list[dict[str, tuple[Any, Places]]] = [{}]
     for axis in axes.axes:
         combinations = [{**found, axis.key: (value, axis.at)} for found in combinations for value in axis.values]

@@ -1,6 +1,6 @@
 """The cells of a sweep: arms at their learning rates with their seeds, each a trial with a folder to be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,23 +69,13 @@ def cells_of(
     return list(found.values())
 
 
-def check_count(counted: Mapping[str, int], *, agreed: bool) -> int:
-    """The product of the axes, and a UsageError that says how it comes about where it is too large.
-
-    agreed: whether the user has said --yes.
-    """
-    count = 1
-    for number in counted.values():
-        count *= number
-    told = " x ".join(f"{number:,} {word}" for word, number in counted.items())
+def check_count(count: int, how: str, *, agreed: bool) -> None:
+    """UsageError for more trials than anyone may want. how: what they come from, as `2 recipes, 1,000 seeds`; agreed:
+    whether the user has said --yes, or nothing is trained."""
+    what = f"{how}: {count:,} trials"
     if count > TOO_MANY:
-        raise UsageError(Fault(f"{told}: {count:,} trials", expected=f"at most {TOO_MANY:,}"))
+        raise UsageError(Fault(what, expected=f"at most {TOO_MANY:,}"))
     if count > MANY and not agreed:
         raise UsageError(
-            Fault(
-                f"{told}: {count:,} trials",
-                expected=f"at most {MANY:,} without --yes",
-                remedy="--dry-run says what they cost",
-            )
+            Fault(what, expected=f"at most {MANY:,} without --yes", remedy="--dry-run says what they cost")
         )
-    return count
