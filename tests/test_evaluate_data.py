@@ -135,6 +135,11 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def flat(text: str) -> str:
+    """The text however it was wrapped."""
+    return " ".join(text.split())
+
+
 def result(place: Place, name: str) -> dict:
     return json.loads((place.logs / name / "result.json").read_text())
 
@@ -213,7 +218,19 @@ def test_a_split_of_other_data_is_drawn_as_the_run_drew_its_own(evaluate, place,
     done = evaluate("things", "--data", other, "--split", "validation", "-f", "json")
     assert (done.json["n"], done.json["split"], done.json["own_data"]) == (12, "validation", False)
     assert (place.logs / "things" / "evaluation-on-other.csv-validation.json").exists()
-    assert "not the run's own data" in done.err
+    assert "not the run's own data: this is their validation split, drawn as the run drew its own" in flat(done.err)
+
+
+@pytest.mark.parametrize(("split", "n", "told"), [
+    ("test", 8, "this is their test split, that they come with"),
+    ("validation", 4, "this is their validation split, drawn as the run drew its own"),
+])  # fmt: skip
+def test_a_split_that_other_data_come_with_is_called_so(evaluate, tmp_path, split, n, told):
+    draw(tmp_path / "more" / "train", ("cat", "owl"), 9)
+    draw(tmp_path / "more" / "test", ("cat", "owl"), 4)
+    done = evaluate("pets", "--data", tmp_path / "more", "--split", split, "-f", "json")
+    assert (done.code, done.json["n"]) == (0, n), done.err
+    assert told in flat(done.err)
 
 
 @pytest.mark.parametrize("truth", [None, ["", "NA"]], ids=["no column", "an empty one"])

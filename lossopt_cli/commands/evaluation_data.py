@@ -1,7 +1,7 @@
 """Which examples an evaluation is of: a split of the run's own data, or other data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,10 +77,10 @@ def other_data(reference: str, kept: KeptRun, split: str | None, user: "UserPart
             return _posed_own(problem, kept, split, moved.data)
     found = _from_code(reference, kept) if is_user_code(reference) else read_unseen(reference, kept, announce)
     if split is not None:
-        found = _part(found, kept, split)
-    elif found.sha256 is not None and found.sha256 == kept.training["sha256"]:
+        return _posed_other(_part(found, kept, split), kept, split)
+    if found.sha256 is not None and found.sha256 == kept.training["sha256"]:
         return _posed_other(found, kept, None, seen=kept.training["examples"])
-    return _posed_other(found, kept, split)
+    return _posed_other(found, kept, None)
 
 
 def _load(config: Config, user: "UserParts | None", announce: Announce) -> Problem:
@@ -153,7 +153,10 @@ def _part(found: Unseen, kept: KeptRun, split: str) -> Unseen:
     if not len(rows):
         what = f"{found.name} has no {split} split (data.split of the run: {config.data.split})"
         raise UsageError(Fault(what, "--split", remedy="drop --split: all of them are evaluated"))
-    return found.take(rows)
+    own = np.empty(0) if found.given is None else np.flatnonzero(found.given == SPLITS.index(split))
+    how = "that they come with" if np.array_equal(own, np.sort(rows)) else "drawn as the run drew its own"
+    note = f"these are not the run's own data: this is their {split} split, {how}"
+    return replace(found.take(rows), notes=(*found.notes, note))
 
 
 def _posed_other(found: Unseen, kept: KeptRun, split: str | None, seen: int = 0) -> Posed:
@@ -163,7 +166,4 @@ def _posed_other(found: Unseen, kept: KeptRun, split: str | None, seen: int = 0)
     kind = np.float64 if kept.task == "regression" else np.int64
     targets = found.targets if labelled else np.zeros(len(found), kind)
     problem = kept.problem(Split(found.inputs, targets, found.rows))
-    notes = found.notes
-    if split is not None:
-        notes = (*notes, f"these are not the run's own data: their {split} split was drawn as the run drew its own")
-    return Posed(problem, "test", found.name, False, split, labelled, found.files, notes, seen)
+    return Posed(problem, "test", found.name, False, split, labelled, found.files, found.notes, seen)
