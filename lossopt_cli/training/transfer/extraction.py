@@ -1,5 +1,6 @@
 """Images through a frozen network once, as fast as the machine can, in the order of the images."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +23,9 @@ BATCH_BYTES = {"cpu": 4 << 20}
 BATCH_BYTES_ELSEWHERE = 128 << 20
 FEWEST = 4
 CHECKED = 2  # images on which the fast network is held against Keras's
-# Of the largest feature. Keras itself is up to 2e-4 from exact arithmetic in networks of fifty layers and more.
-AGREEMENT = {torch.float32: 1e-3, torch.bfloat16: 0.5}
+# Of the largest feature, in float32. Keras itself is up to 2e-4 from exact arithmetic in networks of fifty layers and
+# more.
+AGREEMENT = 1e-3
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 # (number of the first image, images) -> images
@@ -46,13 +48,13 @@ class Extraction:
 
         sample: a few images in [0, 1], [n, height, width, channels]."""
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        fast, sample = FastNetwork(model, device, dtype), sample[:CHECKED].to(device)
+        fast, sample = FastNetwork(model, device), sample[:CHECKED].to(device)
         workers = cores() if device.type == "cpu" else 1
-        with keras.device(device.type), torch.inference_mode():
-            wanted, got = model(sample, training=False).float(), fast(sample)
+        with keras.device(device.type), torch.inference_mode(), _in_float32(model), _in_full():
+            wanted, got = model(sample, training=False), fast(sample)
         largest = float(wanted.abs().max())
-        if float((got - wanted).abs().max()) <= AGREEMENT[dtype] * largest:
-            return cls(fast, device, workers)
+        if float((got - wanted).abs().max()) <= AGREEMENT * largest:
+            return cls(fast if dtype == torch.float32 else FastNetwork(model, device, dtype), device, workers)
         note = "the backbone runs as Keras has it, several times slower: its fast form gives other numbers"
         return cls(lambda images: model(images, training=False).float(), device, workers, note)
 
@@ -63,12 +65,12 @@ class Extraction:
         told: Callable[[int, int], None],
         change: Change | None = None,
     ) -> Iterator[np.ndarray]:
-        """float32 chunks of the features of all images of all pieces, in order. told: (images done, of all). change:
-        what happens to images on the way."""
+        """float32 chunks of the features of all images of all pieces, in order; those of an image are the same bytes
+        whatever goes with it. told: (images done, of all). change: what happens to images on the way."""
         count = sum(map(len, pieces))
         done, waiting = 0, deque[Future[np.ndarray]]()
         batches = self._batches(pieces)
-        with ThreadPoolExecutor(self.workers) as threads:
+        with _in_full(), ThreadPoolExecutor(self.workers) as threads:
             first = 0
             for batch in batches:
                 waiting.append(threads.submit(self._one, batch, scale, change and partial(change, first)))
@@ -89,14 +91,47 @@ class Extraction:
             torch.set_num_threads(1)
         with keras.device(self.device.type), torch.inference_mode():
             images = torch.from_numpy(raw).to(self.device).to(torch.float32).mul_(scale)
-            return self.run(images if change is None else change(images)).cpu().numpy()
+            images = images if change is None else change(images)
+            # kernels are chosen by the size of a batch, and with them how sums are rounded: all have the same
+            short = batch_size(images.shape[1:], self.device) - len(images)
+            whole = torch.cat([images, images.new_zeros((short, *images.shape[1:]))]) if short else images
+            return self.run(whole)[: len(images)].cpu().numpy()
 
     def _batches(self, pieces: Sequence[np.ndarray | Rows]) -> Iterator[np.ndarray]:
-        allowed = BATCH_BYTES.get(self.device.type, BATCH_BYTES_ELSEWHERE)
         for piece in pieces:
-            size = max(FEWEST, allowed // (4 * int(np.prod(piece.shape[1:]))))
+            size = batch_size(piece.shape[1:], self.device)
             for first in range(0, len(piece), size):
                 yield np.array(piece[first : first + size])
+
+
+def batch_size(shape: Sequence[int], device: torch.device) -> int:
+    """How many images of this shape go through together."""
+    allowed = BATCH_BYTES.get(device.type, BATCH_BYTES_ELSEWHERE)
+    return max(FEWEST, allowed // (4 * int(np.prod(shape))))
+
+
+@contextlib.contextmanager
+def _in_float32(model: keras.Model) -> Iterator[None]:
+    """Within it all layers compute in float32, whatever they were made for."""
+    policies = [(layer, layer.dtype_policy) for layer in model._flatten_layers()]
+    for layer, _ in policies:
+        layer.dtype_policy = "float32"
+    try:
+        yield
+    finally:
+        for layer, policy in policies:
+            layer.dtype_policy = policy
+
+
+@contextlib.contextmanager
+def _in_full() -> Iterator[None]:
+    """Within it a GPU multiplies all bits of float32: convolutions of cuDNN leave 13 of 23 out unless they are told."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def telling(row: BackboneRow, announce: Callable[[str], None]) -> Callable[[int, int], None]:
