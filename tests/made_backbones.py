@@ -2,13 +2,21 @@
 
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import torch
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from PIL import Image
 
 from lossopt_cli.catalogue.backbones import backbone_named
+from lossopt_cli.config.resolving import resolve
+from lossopt_cli.config.schema import Config
+from lossopt_cli.data import cache
+from lossopt_cli.data.problem import Problem
+from lossopt_cli.data.trial import load_trial
 from lossopt_cli.training.transfer.backbone import Backbone
+from lossopt_cli.training.transfer.features import KIND, unheard
 
 SIDE = 32
 CALIBRATION = 32  # images
@@ -55,6 +63,14 @@ def write_weights(path: Path, name: str = "MobileNetV2", side: int = SIDE, seed:
     return path
 
 
+def write_as_theirs(file: Path, name: str, seed: int = 0) -> Path:
+    """A file of weights in the format of those that Keras downloads."""
+    model = calibrated(backbone_of(name).build(), seed)
+    with h5py.File(file, "w") as group:
+        save_weights_to_hdf5_group(group, next(layer for layer in model.layers if isinstance(layer, keras.Model)))
+    return file
+
+
 def write_images(folder: Path, count: int = 60, side: int = 40, seed: int = 0) -> Path:
     """Class folders of pictures that differ in colour, more than in noise."""
     generator = np.random.default_rng(seed)
@@ -66,3 +82,19 @@ def write_images(folder: Path, count: int = 60, side: int = 40, seed: int = 0) -
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number:04d}.png")
     return folder
+
+
+def resolved_of(pictures: Path, weights: Path | str, *sets: str, **flags):
+    given = {"data": str(pictures), "model": "transfer", "batch_size": 8, "optimizer": "sgd", **flags}
+    usual = {"data.image_size": str(SIDE), "model.weights": str(weights)}
+    said = usual | dict(text.split("=", 1) for text in sets)
+    return resolve(None, {}, given, [f"{key}={value}" for key, value in said.items()])
+
+
+def loaded(pictures: Path, weights: Path | str, *sets: str) -> tuple[Config, Problem]:
+    trial, problem = load_trial(resolved_of(pictures, weights, *sets), unheard)
+    return trial.config, problem
+
+
+def kept_keys() -> set[str]:
+    return {entry.key for entry in cache.entries() if entry.kind == KIND}

@@ -7,9 +7,11 @@ import sys
 from collections import deque
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
+from made_backbones import loaded, write_images
 
 from lossopt_cli.commands import sweeping_plan
 from lossopt_cli.commands.sweeping import _failures
@@ -20,14 +22,18 @@ from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, RunError, Unobtainable
 from lossopt_cli.sweeps.arms import Problems, arms_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
+from lossopt_cli.sweeps.backbone_pass import seen
 from lossopt_cli.sweeps.bench import Bench
 from lossopt_cli.sweeps.candidates import Wishes, candidates_of
 from lossopt_cli.sweeps.cells import Cell, cells_of
 from lossopt_cli.sweeps.course import Course
 from lossopt_cli.sweeps.crew import Crew, Task, _Worker
 from lossopt_cli.sweeps.folder import SweepFolder
+from lossopt_cli.sweeps.probing import Probes
 from lossopt_cli.sweeps.shares import Broken, Ended, NotThere, Probed, Share, Told, Workplace
+from lossopt_cli.training.devices import device_named
 from lossopt_cli.training.stopping import Stopping
+from lossopt_cli.training.transfer.features import featured, unheard
 
 PROBLEMS = Problems(lambda text: None)
 TOLD = "images go once through it"
@@ -119,12 +125,12 @@ def test_a_reason_that_many_trials_failed_of_is_told_once(tmp_path):
     first, second = some_cells()
     failed = [Ended(cell, "failed", False, None, "mine.py:3: no\n  line", 0.0) for cell in (first, second, first)]
     failed.append(Ended(second, "failed", False, None, "out of memory", 0.0))
-    assert _failures(failed, tmp_path) == [
+    assert [str(fault) for fault in _failures(failed, tmp_path)] == [
         f"{tmp_path / first.name} and 2 others: mine.py:3: no",
         f"{tmp_path / second.name}: out of memory",
     ]
     many = [Ended(first, "failed", False, None, f"reason {number}", 0.0) for number in range(7)]
-    assert _failures(many, tmp_path)[-1] == "and 2 other reasons"
+    assert str(_failures(many, tmp_path)[-1]) == "and 2 other reasons"
 
 
 def test_only_the_first_share_is_heard_of_what_several_wait_for(screen):
@@ -152,7 +158,7 @@ def test_a_plan_fits_the_screen_and_tells_its_recipes_apart(monkeypatch, capsys)
     asked = Asked(flags={"data": "iris", "optimizer": "sgd,adam"}, sets=("train.batch_size=16,32",))
     candidates = candidates_of(arms_of(axes_of(asked, {}), PROBLEMS), Wishes([0, 1]), PROBLEMS)
     lines = [
-        sweeping_plan.Line(name, "9 around its scale", "", 27, 4, 12, 0, 9.0, 4, False, None)
+        sweeping_plan.Line(name, "9 around its scale", "", 27, 4, 12, 0, 0, 9.0, 4, False, None)
         for name in shown_names(candidates)
     ]
     sweeping_plan._show_lines(lines, candidates, Console("table"))
@@ -166,9 +172,9 @@ def test_a_plan_fits_the_screen_and_tells_its_recipes_apart(monkeypatch, capsys)
 def test_a_plan_counts_the_search_and_the_measuring():
     (cell, _) = some_cells()
     probed = Probed(cell, build_seconds=2.0, trial_seconds=0.5)
-    line = sweeping_plan.Line("sgd", "9", "", 27, 3, 12, 10, 4.0, 4, False, probed)
+    line = sweeping_plan.Line("sgd", "9", "", 27, 3, 12, 8, 2, 4.0, 4, False, probed)
     assert _seconds(line) == sweeping_plan.MEASURE_SECONDS + (20 + 4) * 0.5 + 4 * 2.0
-    assert _seconds(replace(line, done=30)) == 0.0
+    assert _seconds(replace(line, done=28)) == 0.0
 
 
 def test_an_optimizer_without_a_default_rate_reports_at_one_rate(tmp_path):
@@ -181,19 +187,51 @@ def test_an_optimizer_without_a_default_rate_reports_at_one_rate(tmp_path):
     assert (own.report_count, sgd.report_count) == (2, 4)
 
 
-def test_the_pass_of_a_plan_is_of_the_images_that_are_not_in_the_cache(tmp_path, monkeypatch):
-    from made_backbones import write_images
-
-    from lossopt_cli.sweeps.probing import Probes
-
+@pytest.fixture
+def photos(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "cache"))
-    photos = write_images(tmp_path / "photos", 12)
-    sets = ("data.image_size=32", "model.weights=none", "data.split=[0.5, 0.25, 0.25]")
-    asked = Asked(flags={"data": str(photos), "model": "transfer", "optimizer": "sgd", "epochs": "1"}, sets=sets)
-    arms = arms_of(axes_of(asked, {}), PROBLEMS)
-    cells = cells_of([(arms[0], [0.1])], [0, 1], PROBLEMS)
-    found = Probes(PROBLEMS).of(cells)
+    return write_images(tmp_path / "photos", 12)
+
+
+def through_backbone(photos: Path, *sets: str, epochs: int = 1) -> list[Cell]:
+    usual = ("data.image_size=32", "model.weights=none", "data.split=[0.5, 0.25, 0.25]")
+    flags = {"data": str(photos), "model": "transfer", "optimizer": "sgd", "epochs": str(epochs)}
+    arms = arms_of(axes_of(Asked(flags=flags, sets=(*usual, *sets)), {}), PROBLEMS)
+    return cells_of([(arms[0], [0.1])], [0, 1], PROBLEMS)
+
+
+def test_the_pass_of_a_plan_is_of_the_images_that_are_not_in_the_cache(photos, tmp_path):
+    found = Probes(PROBLEMS).of(through_backbone(photos))
     assert found.fault is None
     assert found.once_seconds > 0.0
     assert np.isfinite(found.trial_seconds)
     assert not list((tmp_path / "cache").rglob("features.npy"))
+
+
+def test_a_plan_takes_no_time_for_features_that_are_in_the_cache(photos):
+    cells = through_backbone(photos)
+    featured(cells[0].trial.config, PROBLEMS.of(cells[0].trial.config), device_named("cpu"), unheard)
+    found = Probes(PROBLEMS).of(cells)
+    assert (found.fault, found.once_seconds) == (None, 0.0)
+    assert np.isfinite(found.trial_seconds)
+
+
+SEEN = {"all": (["data.split=[1, 0, 0]"], True), "views": (["train.augment.flip=horizontal"], False)}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_of_features_that_are_in_the_cache_only_views_are_left(kind, photos):
+    """All the images of a problem are no more than the few that are looked at."""
+    sets, is_all = SEEN[kind]
+    config, problem = loaded(photos, "none", *sets)
+    plain = config.model_copy(update={"train": config.train.model_copy(update={"augment": None})})
+    featured(plain, problem, device_named("cpu"), unheard)
+    after = seen(config, problem)
+    assert (after.seconds == 0.0) == is_all
+    assert after.of(problem).inputs.kind == "features"
+
+
+def test_the_pass_before_a_backbone_trains_is_in_the_plan(photos):
+    found = Probes(PROBLEMS).of(through_backbone(photos, "model.unfreeze=4", epochs=2))
+    assert found.fault is None
+    assert found.once_seconds > 0.0

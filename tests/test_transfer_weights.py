@@ -4,14 +4,12 @@ import shutil
 from pathlib import Path
 from urllib.error import URLError
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
-from made_backbones import DEEP, backbone_of, furthest, images_of, write_weights
+from made_backbones import DEEP, backbone_of, furthest, images_of, write_as_theirs, write_weights
 from small_problems import CPU
 
 from lossopt_cli.errors import RunError, Unobtainable, UsageError
@@ -27,14 +25,6 @@ def keras_home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("LOSSOPT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "models").mkdir()
     return tmp_path
-
-
-def write_as_theirs(file: Path, name: str) -> Path:
-    """A file of weights in the format of those that Keras downloads."""
-    model = backbone_of(name).build()
-    with h5py.File(file, "w") as group:
-        save_weights_to_hdf5_group(group, next(layer for layer in model.layers if isinstance(layer, keras.Model)))
-    return file
 
 
 @pytest.fixture

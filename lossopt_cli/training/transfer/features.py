@@ -1,9 +1,16 @@
-"""The features of a frozen backbone in the place of images: made once, kept in the cache, trained on ever after."""
+"""The features of a frozen backbone in the place of images: made once, kept in the cache, trained on ever after.
 
+<cache folder>/features/<key>/features.npy    float32 [N, ...], in the order of the images that were gathered
+<cache folder>/features/<key>/made.json       note, what there is to say of the way; weights, the digest of those that
+                                              made them; file and sha256, ImageNet's weights as Keras has them, or null
+"""
+
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +25,19 @@ from lossopt_cli.config.stages import has_backbone, is_slow, second_stage
 from lossopt_cli.data import cache
 from lossopt_cli.data.problem import SPLITS, FeatureInputs, ImageInputs, Problem
 from lossopt_cli.data.rows import Rows, mapped, write_array
-from lossopt_cli.runs.fingerprint import canonical
+from lossopt_cli.errors import Fault
+from lossopt_cli.runs.fingerprint import canonical, file_hash
 from lossopt_cli.training.augmentation import Augmentation
 from lossopt_cli.training.transfer.backbone import Backbone
 from lossopt_cli.training.transfer.extraction import Change, Extraction, telling
+from lossopt_cli.training.transfer.gathering import Gathered, Images, gathered_of, on_features
+from lossopt_cli.training.transfer.pixels import check_pixels, images_of
 
 KIND = "features"
-SCHEME = 1  # raise it when the same key begins to mean other numbers
-FEATURES, NOTE = "features.npy", "note.txt"
-HASHED_BYTES = 16 << 20  # at a time
-
-Images = np.ndarray | Rows
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """The images of a problem, each once. places: of the examples of each split among them, in the order of pieces."""
-
-    pieces: tuple[Images, ...]
-    places: tuple[np.ndarray, ...]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.pieces))
+SCHEME = 2  # raise it when the same key begins to mean other numbers
+FEATURES, MADE = "features.npy", "made.json"
+# What is raised of an entry that a disk, or a hand, has damaged.
+DAMAGED = (OSError, ValueError, EOFError, KeyError, TypeError)
 
 
 def featured(config: Config, problem: Problem, device: torch.device, announce: Callable[[str], None]) -> Problem:
@@ -48,19 +46,20 @@ def featured(config: Config, problem: Problem, device: torch.device, announce: C
     training images, where augmentation makes such.
 
     announce: told what goes through which backbone, and how far it is. UsageError for images that the backbone cannot
-    read; RunError where its weights cannot be had.
+    read, or that are in another range than they are taken to be; RunError where its weights cannot be had.
     """
-    if not has_backbone(config) or not isinstance(problem.inputs, ImageInputs):
+    if not has_backbone(config) or (images := images_of(problem)) is None:
         return problem
+    check_pixels(config.model.settings, problem)
     augment, stage = config.train.augment, second_stage(config)
     epochs = config.train.epochs if stage is None else stage.after
     if is_slow(config):
         announce(f"new changes of the images at every step: {counted(epochs, 'slow pass')} through the backbone")
         return problem
-    backbone = Backbone.of(config.model.settings, problem.inputs, config.train.precision)
-    whole = Pass(backbone, problem.inputs, gathered_of(problem, SPLITS), device)
+    backbone = Backbone.of(config.model.settings, images, config.train.precision)
+    whole = Pass(backbone, images, gathered_of(problem, SPLITS), device)
     features, note = whole.features(problem.name, announce)
-    fed = on_features(problem, features, whole.gathered, note)
+    fed = on_features(problem, images, features, whole.gathered, note)
     if augment is None:
         return fed
     count = min(augment.views, epochs)
@@ -100,6 +99,16 @@ class View:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An entry of the cache, with what MADE says of it."""
+
+    folder: Path
+    features: np.ndarray
+    note: str
+    weights: str
+
+
+@dataclass(frozen=True)
 class Pass:
     """Images on their way through a backbone, once. change: what happens to them before, None for nothing."""
 
@@ -109,58 +118,88 @@ class Pass:
     device: torch.device
     change: View | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """Of all that the features are a function of: weights, preprocessing, size, the pixels themselves, and how they
-        are changed."""
-        known = {"scheme": SCHEME, **self.backbone.identity(), "white": self.images.scale}
-        known |= {"images": _content(self.gathered.pieces)}
+        """Of all that the features are a function of: weights, preprocessing, size, the pixels themselves, how they are
+        changed, and the kind of device, which rounds in its own way. ImageNet's weights are in it by that name."""
+        known = {"scheme": SCHEME, **self.backbone.identity(), "white": self.images.scale, "device": self.device.type}
+        known |= {"images": self.gathered.content}
         known |= {} if self.change is None else {"change": self.change.identity}
         return hashlib.sha256(canonical(known).encode()).hexdigest()[:32]
 
-    def folder(self, name: str, announce: Callable[[str], None]) -> Path:
-        """The entry of the cache that has the features, made where it is not there. name: of the data."""
-        count, key = counted(len(self.gathered), "image"), self.key
-        what, view = self.backbone.in_words, "" if self.change is None else f"view {self.change.number + 1}"
-        if (folder := cache.found(KIND, key)) is not None:
-            announce(f"{view}, from the cache" if view else f"of {count} by {what}, from the cache: {folder}")
-            return folder
-        announce(f"{view} of {count}" if view else f"{count} go once through {what}")
-        about = {"what": f"features of {count} by {what}", "from": name, **self.backbone.identity()}
-        about |= {} if self.change is None else {"augment": self.change.identity}
-        folder = cache.entry(KIND, key, about, partial(self._make, announce), announce)
-        if not view:
-            announce(f"kept for every later run: {folder}")
-        return folder
+    def kept(self) -> Kept | None:
+        """What the cache has; None where it has nothing. An entry that is damaged, or whose ImageNet weights are not
+        those that Keras has now, is deleted and counts as nothing."""
+        if (folder := cache.found(KIND, self.key)) is None:
+            return None
+        with contextlib.suppress(*DAMAGED):
+            made = json.loads((folder / MADE).read_text(encoding="utf-8"))
+            found = Kept(folder, mapped(folder / FEATURES), made["note"], made["weights"])
+            if len(found.features) == len(self.gathered) and made["sha256"] == _hash_now(made["file"], made["sha256"]):
+                return found
+        with contextlib.suppress(cache.CacheUnavailable):
+            cache.clear((KIND,), (self.key,))
+        return None
 
     def features(self, name: str, announce: Callable[[str], None]) -> tuple[np.ndarray, str]:
-        """The features, and what there is to say of the way they were made: from the cache, or in memory for this run
-        alone where the cache cannot be written to. name: of the data."""
+        """The features, and what there is to say of the way they were made: from the cache, where they are put if they
+        are not there, or in memory for this run alone where it cannot be written to. name: of the data."""
         try:
-            folder = self.folder(name, announce)
+            kept = self.kept()
+            if kept is None:
+                kept = self._entered(name, announce)
+            else:
+                self._announce_kept(kept.folder, announce)
+            return kept.features, kept.note
         except cache.CacheUnavailable as error:
             announce(f"{error.faults[0].what}; the features stay in memory ({error.faults[0].remedy})")
-            extraction, _, chunks = self._begun(announce)
-            return np.concatenate(list(chunks)), extraction.note
-        return mapped(folder / FEATURES), _note(folder)
+            shape, chunks, made = self._begun(announce)
+            return _filled(shape, chunks), made["note"]
 
     def rows(self, name: str, announce: Callable[[str], None]) -> Rows:
         """The features of the first split that was gathered."""
         return Rows(self.features(name, announce)[0], self.gathered.places[0])
 
-    def _make(self, announce: Callable[[str], None], folder: Path) -> None:
-        extraction, shape, chunks = self._begun(announce)
-        write_array(folder / FEATURES, np.float32, shape, chunks)
-        if extraction.note:
-            (folder / NOTE).write_text(extraction.note, encoding="utf-8")
+    @property
+    def _count(self) -> str:
+        return counted(len(self.gathered), "image")
 
-    def _begun(self, announce: Callable[[str], None]) -> tuple[Extraction, tuple[int, ...], Iterator[np.ndarray]]:
-        """How the images go through, the shape of their features, and these, chunk by chunk, as they are made."""
-        model, pieces = self.backbone.build(), self.gathered.pieces
+    @property
+    def _view(self) -> str:
+        return "" if self.change is None else f"view {self.change.number + 1}"
+
+    def _announce_kept(self, folder: Path, announce: Callable[[str], None]) -> None:
+        of_all = f"of {self._count} by {self.backbone.in_words}, from the cache: {folder}"
+        announce(f"{self._view}, from the cache" if self._view else of_all)
+
+    def _entered(self, name: str, announce: Callable[[str], None]) -> Kept:
+        """The features as they are put into the cache now, or were by another process a moment ago."""
+        what = self.backbone.in_words
+        announce(f"{self._view} of {self._count}" if self._view else f"{self._count} go once through {what}")
+        about = {"what": f"features of {self._count} by {what}", "from": name, **self.backbone.identity()}
+        about |= {"device": self.device.type} | ({} if self.change is None else {"augment": self.change.identity})
+        folder = cache.entry(KIND, self.key, about, partial(self._make, announce), announce)
+        if (kept := self.kept()) is None:
+            what, remedy = "the cache does not keep what is put into it", f"another place: {cache.FOLDER}=FOLDER"
+            raise cache.CacheUnavailable(Fault(what, str(folder), remedy=remedy))
+        if not self._view:
+            announce(f"kept for every later run: {folder}")
+        return kept
+
+    def _make(self, announce: Callable[[str], None], folder: Path) -> None:
+        shape, chunks, made = self._begun(announce)
+        write_array(folder / FEATURES, np.float32, shape, chunks)
+        (folder / MADE).write_text(json.dumps(made), encoding="utf-8")
+
+    def _begun(self, announce: Callable[[str], None]) -> tuple[tuple[int, ...], Iterator[np.ndarray], dict[str, Any]]:
+        """The shape of the features, these, chunk by chunk, as they are made, and what MADE has."""
+        (model, file), pieces = self.backbone.built(), self.gathered.pieces
         extraction = extraction_of(model, self.backbone.precision, self.images, pieces, self.device)
         change = None if self.change is None else self.change.of(len(self.gathered), self.device)
         chunks = extraction.features(pieces, self.images.scale, telling(self.backbone.row, announce), change)
-        return extraction, (len(self.gathered), *model.output_shape[1:]), chunks
+        made = {"note": extraction.note, "weights": _digest(model)}
+        made |= {"file": file and str(file), "sha256": file and file_hash(file)}
+        return (len(self.gathered), *model.output_shape[1:]), chunks, made
 
 
 def featured_split(
@@ -171,54 +210,24 @@ def featured_split(
     device: torch.device,
     told: Callable[[int, int], None],
 ) -> Problem:
-    """The problem with the features of one split in the place of its images: from the cache where they are there, else
-    made by the backbone of a trained model and not kept. told: (images done, of all)."""
-    images, part = problem.inputs, problem.split(split)
-    assert isinstance(images, ImageInputs)
-    if (kept := _kept(config, problem)) is not None:
-        return kept
+    """The problem with the features of one split in the place of its images: from the cache where it has those of the
+    same weights, else made by the backbone of a trained model and not kept. told: (images done, of all)."""
+    images = images_of(problem)
+    assert images is not None
+    part, known = problem.split(split), Backbone.of(config.model.settings, images, config.train.precision)
+    if not is_file(known.weights) or Path(known.weights).is_file():
+        whole = Pass(known, images, gathered_of(problem, SPLITS), device)
+        if (kept := whole.kept()) is not None and kept.weights == _digest(backbone):
+            return on_features(problem, images, kept.features, whole.gathered, kept.note)
     extraction = extraction_of(backbone, config.train.precision, images, [part.inputs], device)
-    made = np.concatenate(list(extraction.features([part.inputs], images.scale, told)))
-    inputs = FeatureInputs(made.shape[1:], images, extraction.note)
+    shape = (len(part), *backbone.output_shape[1:])
+    made = _filled(shape, extraction.features([part.inputs], images.scale, told))
+    inputs = FeatureInputs(shape[1:], images, extraction.note)
     return replace(problem, inputs=inputs, **{split: replace(part, inputs=made)})
-
-
-def _kept(config: Config, problem: Problem) -> Problem | None:
-    """The problem on features that are in the cache; None where they are not."""
-    backbone = Backbone.of(config.model.settings, problem.inputs, config.train.precision)
-    if is_file(backbone.weights) and not Path(backbone.weights).is_file():
-        return None
-    whole = Pass(backbone, problem.inputs, gathered_of(problem, SPLITS), torch.device("cpu"))
-    folder = cache.found(KIND, whole.key)
-    return None if folder is None else on_features(problem, mapped(folder / FEATURES), whole.gathered, _note(folder))
 
 
 def unheard(text: str) -> None:
     """The listener of what nobody hears."""
-
-
-def gathered_of(problem: Problem, splits: Sequence[str]) -> Gathered:
-    """Rows of one shared array in the order of that array, arrays of their own one after the other."""
-    inputs = [problem.split(name).inputs for name in splits]
-    if all(isinstance(part, Rows) and part.array is inputs[0].array for part in inputs):
-        used = np.unique(np.concatenate([part.rows for part in inputs]))
-        places = tuple(np.searchsorted(used, part.rows) for part in inputs)
-        return Gathered((Rows(inputs[0].array, used, inputs[0].digests),), places)
-    ends = np.cumsum([0, *map(len, inputs)])
-    places = tuple(np.arange(first, first + len(part)) for first, part in zip(ends[:-1], inputs, strict=True))
-    return Gathered(tuple(inputs), places)
-
-
-def on_features(problem: Problem, features: np.ndarray, gathered: Gathered, note: str) -> Problem:
-    """The problem whose examples are these rows of features."""
-    digests = None
-    if len(gathered.pieces) == 1 and (own := gathered.pieces[0]).digests is not None:
-        digests = own.digests[own.rows]
-    splits = {
-        name: replace(problem.split(name), inputs=Rows(features, places, digests))
-        for name, places in zip(SPLITS, gathered.places, strict=True)
-    }
-    return replace(problem, inputs=FeatureInputs(features.shape[1:], problem.inputs, note), **splits)
 
 
 def extraction_of(
@@ -230,19 +239,24 @@ def extraction_of(
     return Extraction.of(model, device, precision, sample)
 
 
-def _note(folder: Path) -> str:
-    return (folder / NOTE).read_text(encoding="utf-8") if (folder / NOTE).exists() else ""
+def _filled(shape: tuple[int, ...], chunks: Iterable[np.ndarray]) -> np.ndarray:
+    """float32 of this shape, of chunks in order, which are in memory one at a time."""
+    whole, rows = np.empty(shape, np.float32), 0
+    for chunk in chunks:
+        whole[rows : rows + len(chunk)] = chunk
+        rows += len(chunk)
+    assert rows == len(whole), (rows, shape)
+    return whole
 
 
-def _content(pieces: Sequence[Images]) -> str:
-    """Of the pixels, in order: by their digests where they have them."""
+def _digest(model: keras.Model) -> str:
+    """sha256 of the weights, in order."""
     whole = hashlib.sha256()
-    for piece in pieces:
-        whole.update(canonical([str(piece.dtype), list(piece.shape)]).encode())
-        if isinstance(piece, Rows) and piece.digests is not None:
-            whole.update(np.ascontiguousarray(piece.digests[piece.rows]).data)
-            continue
-        size = max(1, HASHED_BYTES // max(1, int(np.prod(piece.shape[1:])) * piece.dtype.itemsize))
-        for first in range(0, len(piece), size):
-            whole.update(np.ascontiguousarray(piece[first : first + size]).data)
+    for variable in model.weights:
+        whole.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).data)
     return whole.hexdigest()
+
+
+def _hash_now(file: str | None, before: str | None) -> str | None:
+    """sha256 of a file; what it was before where the file is gone, of which nobody can tell."""
+    return before if file is None or not Path(file).is_file() else file_hash(Path(file))
