@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lossopt_cli import errors
 from lossopt_cli.catalogue.wording import counted
@@ -15,9 +16,10 @@ from lossopt_cli.commands.references import folder_of_several
 from lossopt_cli.commands.sweeping_lines import print_commands
 from lossopt_cli.commands.sweeping_plan import show_plan
 from lossopt_cli.commands.sweeping_screen import SweepScreen
-from lossopt_cli.console import Console
+from lossopt_cli.console import Console, json_text
 from lossopt_cli.errors import Fault, LossoptError, RunError, UsageError
 from lossopt_cli.runs.environment import cores, environment
+from lossopt_cli.runs.reading import SCHEMA_VERSION
 from lossopt_cli.sweeps.arms import Problems
 from lossopt_cli.sweeps.axes import Asked
 from lossopt_cli.sweeps.candidates import Candidate, Wishes, candidates_of
@@ -32,6 +34,7 @@ from lossopt_cli.sweeps.source import Source, fingerprints, source_of, source_of
 from lossopt_cli.sweeps.sweep_file import SweepFile, write_sweep
 
 FAILED_TOLD = 5  # reasons
+RETRY = "--retry-failed tries them again"
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ONE_RANGE = """\
 one range of learning rates for recipes of different scale:
@@ -180,33 +183,50 @@ def _crew(workers: int | None, workplace: Workplace, device: str, course: Course
 
 
 def _conclude(source: Source, course: Course, console: Console) -> int:
-    """What failed, and the table and verdict of `compare`."""
-    failed = course.failed
-    for told in _failures(failed, source.folder):
-        console.error(told)
+    """What failed, and the table and verdict of `compare`; for a script an object where there is nothing to compare."""
+    failed, faults = course.failed, _failures(course.failed, source.folder)
+    for fault in faults:
+        console.error(str(fault))
     if failed:
-        console.error(f"{len(failed)} of {course.total} trials failed; --retry-failed tries them again")
-    if console.quiet:
+        faults = [Fault(f"{len(failed)} of {course.total} trials failed", str(source.folder), remedy=RETRY), *faults]
+        console.error(f"{faults[0].what}; {RETRY}")
+    code = errors.SWEEP_INCOMPLETE if failed else errors.DONE
+    if console.quiet and console.format != "json":
         console.result(str(source.folder))
-    elif course.records:
-        _compare(source, course, console)
-    return errors.SWEEP_INCOMPLETE if failed else errors.DONE
+        return code
+    if course.records:
+        uncompared = _compare(source, course, console)
+        if not uncompared:
+            return code
+        faults += uncompared
+    if console.format == "json":
+        console.result(json_text(_report(source, course, faults)))
+    return code
 
 
-def _failures(failed: Sequence[Ended], folder: Path) -> list[str]:
-    """`logs/s/mse+adam-lr0.1-s0-1a2b3c and 26 others: mine.py:3 in ...`: a line for each of the first reasons."""
+def _report(source: Source, course: Course, faults: Sequence[Fault]) -> dict[str, Any]:
+    """As every error in JSON, with how many trials ended in which way."""
+    told, ended = [vars(fault) for fault in faults], Counter(end.status for end in course.known)
+    counts = {"trials": course.total, **{status: ended[status] for status in ("done", "diverged", "failed")}}
+    head = {"schema_version": SCHEMA_VERSION, "status": "failed" if course.failed else "done"}
+    error = {"error": told[0] if told else None, "errors": told}
+    return {**head, "folder": str(source.folder), "counts": counts, **error}
+
+
+def _failures(failed: Sequence[Ended], folder: Path) -> list[Fault]:
+    """`logs/s/mse+adam-lr0.1-s0-1a2b3c and 26 others: mine.py:3 in ...`: each of the first reasons."""
     by_reason: dict[str, list[Ended]] = {}
     for ended in failed:
         by_reason.setdefault((ended.reason or "failed").splitlines()[0], []).append(ended)
-    told = []
+    faults = []
     for reason, alike in list(by_reason.items())[:FAILED_TOLD]:
         others = f" and {counted(len(alike) - 1, 'other')}" if len(alike) > 1 else ""
-        told.append(f"{folder / alike[0].cell.name}{others}: {reason}")
+        faults.append(Fault(reason, f"{folder / alike[0].cell.name}{others}"))
     more = len(by_reason) - FAILED_TOLD
-    return [*told, f"and {counted(more, 'other reason')}"] if more > 0 else told
+    return [*faults, Fault(f"and {counted(more, 'other reason')}")] if more > 0 else faults
 
 
-def _compare(source: Source, course: Course, console: Console) -> None:
+def _compare(source: Source, course: Course, console: Console) -> tuple[Fault, ...]:
     """The table and verdict of the folder; where they cannot be, why."""
     several = len({record.problem for record in course.records}) > 1
     problem = comparing.ALL if several else "1"
@@ -215,3 +235,5 @@ def _compare(source: Source, course: Course, console: Console) -> None:
         comparing.carry_out(asked, Shown(None, None, None, False, "recipes", False), None, console)
     except UsageError as error:
         console.warn(f"the runs are kept, but not compared: {error}")
+        return error.faults
+    return ()

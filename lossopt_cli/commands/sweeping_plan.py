@@ -21,7 +21,8 @@ from lossopt_cli.sweeps.source import Source
 START_SECONDS = 5.0  # torch and keras
 MEASURE_SECONDS = 1.0  # of how many of a kind are worth training together
 LEAST_NAME = 24
-TOLD = ("recipe", "rates", "tuned", "trials", "report", "further", "done")  # in JSON
+SELDOM = ("tuned", "failed")  # columns that are there where they have something to say
+TOLD = ("recipe", "rates", "tuned", "trials", "report", "further", "done", "failed")  # in JSON
 FOLDER_BYTES, STEP_BYTES, EPOCH_BYTES = 12_000, 120, 700  # of a trial: its result and config, and what grows
 
 
@@ -36,10 +37,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Line:
-    """Of one recipe. trials: to choose its rate (they report too where no others do); report: afterwards; done: of
-    those that are known by now; further: at most, where the best is at an end. passing: what the search for its scale
-    takes, in trials; shares: how often its network is built; measured: whether it is known how its trials are trained.
-    """
+    """Of one recipe. trials: to choose its rate (they report too where no others do); report: afterwards; done, failed:
+    of those that are known by now (what is tried again has not failed); further: at most, where the best is at an end.
+    passing: what the search for its scale takes, in trials; shares: how often its network is built; measured: whether
+    it is known how its trials are trained."""
 
     recipe: str
     rates: str
@@ -48,6 +49,7 @@ class Line:
     report: int
     further: int
     done: int
+    failed: int
     passing: float
     shares: int
     measured: bool
@@ -79,9 +81,9 @@ def show_plan(source: Source, course: Course, workers: int, console: Console) ->
 
 def _show_lines(lines: Sequence[Line], candidates: Sequence[Candidate], console: Console) -> None:
     """One row each; on the screen within its width."""
-    columns = ("recipe", "learning rates", "tuned", "to choose", "to report", "done")
-    rows = [(line.recipe, line.rates, line.tuned, line.trials, line.report, line.done) for line in lines]
-    used = [place for place in range(len(columns)) if place != 2 or any(line.tuned for line in lines)]
+    columns = ("recipe", "learning rates", "tuned", "to choose", "to report", "done", "failed")
+    rows = [(line.recipe, line.rates, line.tuned, line.trials, line.report, line.done, line.failed) for line in lines]
+    used = [place for place, name in enumerate(columns) if name not in SELDOM or any(row[place] for row in rows)]
     head, rows = [columns[place] for place in used], [[row[place] for place in used] for row in rows]
     if console.format == "table":
         others = sum(2 + max(len(str(row[place])) for row in [head, *rows]) for place in range(1, len(head)))
@@ -125,17 +127,19 @@ def _line(name: str, candidate: Candidate, course: Course, probed: Probed | None
         said = f"{len(rates)}: {rates[0]:g} to {rates[-1]:g}"
     report = candidate.report_count
     further = protocol.widenings * 2 * len(protocol.choosing)
-    done = sum(cell.key in course.folder.finished for cell in course.cells_of(candidate))
+    cells = course.cells_of(candidate)
+    done = sum(cell.key in course.folder.finished for cell in cells)
+    failed = sum(cell.key in course.ended for cell in cells)
     searched = candidate.cells(course.problems) if candidate.stage == "search" else []
     passing = sum(cell.trial.config.train.epochs for cell in searched) / arm.config.train.epochs
     shares = 1 + bool(searched) + bool(report) + (not candidate.measured)
     tuned = ", ".join(dict.fromkeys(key.partition(".")[2] for one in candidate.arms for key in one.tuned))
-    known = (candidate.choose_count, report, further, done, passing, shares, candidate.measured)
+    known = (candidate.choose_count, report, further, done, failed, passing, shares, candidate.measured)
     return Line(name, said, tuned, *known, probed)
 
 
 def _seconds(line: Line) -> float:
-    left = max(0, line.trials + line.report - line.done)
+    left = max(0, line.trials + line.report - line.done - line.failed)
     if line.probed is None or not left:
         return 0.0
     measuring = 0.0 if line.measured else MEASURE_SECONDS
@@ -149,17 +153,17 @@ def _bytes(candidate: Candidate, course: Course) -> int:
 
 
 def _sentences(source: Source, lines: Sequence[Line], cost: Cost, workers: int) -> list[str]:
-    total, done = sum(line.trials + line.report for line in lines), sum(line.done for line in lines)
-    further = sum(line.further for line in lines)
+    total = sum(line.trials + line.report for line in lines)
+    done, failed, further = (sum(getattr(line, key) for line in lines) for key in ("done", "failed", "further"))
     more = f"; up to {further} more where the best rate is at an end" if further else ""
     place = shlex.quote(str(source.folder))
-    told = [
-        "",
-        f"{counted(total, 'trial')}{f', {done} of them done' if done else ''}{more}",
-        f"about {duration(cost.seconds)} with {counted(workers, 'worker')}, {cost.bytes / 1e6:.1f} MB in {place}"
-        if cost.seconds
-        else f"nothing is left to do; the runs are in {place}",
-    ]
+    told = ["", f"{counted(total, 'trial')}{f', {done} of them done' if done else ''}{more}"]
+    told += [f"{failed} failed; --retry-failed tries them again"] if failed else []
+    if cost.seconds:
+        size = f"{cost.bytes / 1e6:.1f} MB"
+        told.append(f"about {duration(cost.seconds)} with {counted(workers, 'worker')}, {size} in {place}")
+    else:
+        told.append(f"nothing {'else ' if failed else ''}is left to do; the runs are in {place}")
     if cost.once_seconds:
         told.append(f"{duration(cost.once_seconds)} of that for all images to go once through the backbone")
     if len({(line.trials, line.report) for line in lines}) > 1:
