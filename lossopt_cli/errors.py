@@ -52,6 +52,10 @@ class UsageError(LossoptError):
     exit_code = BAD_USAGE
 
 
+class Refused(UsageError):
+    """A kind of trial that cannot be built: found before one of it was trained."""
+
+
 class RunError(LossoptError):
     """Failed while running."""
 

@@ -138,8 +138,11 @@ def found_rate(asked: Asked, logs: Path, console: Console) -> float:
 
 
 def _write(source: Source, course: Course, known: Callable[[Iterable[Candidate], Sequence[int]], SweepFile]) -> None:
-    """sweep.yaml, with what is known by now."""
-    file = known(course.candidates, source.seeds)
+    """sweep.yaml, with what is known by now; nothing of recipes that may turn out to be none."""
+    measured = [candidate for candidate in course.candidates if candidate.measured]
+    if not measured:
+        return
+    file = known(measured, source.seeds)
     held = fingerprints(source.arms, course.problems)
     write_sweep(source.folder, replace(file, problems=tuple(dict.fromkeys([*file.problems, *held]))))
 
@@ -174,6 +177,7 @@ def _train(course: Course, workers: int | None, console: Console, ray: str | Non
             console.note("stopped; what has ended is kept, and the same command goes on from there")
             raise
         screen.close()
+        course.check_ended()
 
 
 def _crew(workers: int | None, workplace: Workplace, device: str, course: Course, ray: str | None) -> Crew | Cluster:

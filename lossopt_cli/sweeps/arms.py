@@ -1,20 +1,17 @@
 """The arms of a sweep: every combination of its axes, as a resolved config that lacks a learning rate and a seed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from lossopt_cli.catalogue.lookup import find_setting, plain
 from lossopt_cli.catalogue.optimizers import default_rate
 from lossopt_cli.catalogue.recipes import spell_value
 from lossopt_cli.catalogue.rows import NOTHING
 from lossopt_cli.config.choices import loss_tasks
 from lossopt_cli.config.layers import Places
 from lossopt_cli.config.messages import in_order
-from lossopt_cli.config.parts import NAMED
-from lossopt_cli.config.references import is_foreign, is_user_code
+from lossopt_cli.config.references import is_user_code
 from lossopt_cli.config.resolving import Resolved, resolve_layers
 from lossopt_cli.config.schema import Config
 from lossopt_cli.data import sources
@@ -22,14 +19,15 @@ from lossopt_cli.data.problem import Problem
 from lossopt_cli.data.trial import Trial, completed, has_user_code
 from lossopt_cli.errors import Fault, UsageError
 from lossopt_cli.runs.fingerprint import canonical
-from lossopt_cli.sweeps.axes import RATE, Axes, RateAxis, axis_layer, choices, named_part
+from lossopt_cli.sweeps.axes import RATE, Axes, axis_layer
+from lossopt_cli.sweeps.combinations import combinations
 from lossopt_cli.sweeps.naming import brief
-from lossopt_cli.sweeps.ranges import Rates, rates_of
+from lossopt_cli.sweeps.ranges import Rates
+from lossopt_cli.sweeps.spoken import spoken, unmeant
 
 LEARNING_RATE = "learning_rate"
 SOME_RATE = 1e-3
 NOT_OF_TRIALS = ("device", "threads", "engine")  # which their hash leaves out, too
-LISTS = ("number or list", "numbers", "widths", "words")
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,19 @@ class Arm:
     @property
     def key(self) -> str:
         """Equal for the same arm, whatever its rates and wherever and in whatever way it is trained."""
+        return f"{self.trials} {sorted(self.tuned)}"
+
+    @property
+    def trials(self) -> str:
+        """Equal for arms whose trials are the same."""
         config = self.config.model_dump()
         config["train"] = {key: value for key, value in config["train"].items() if key not in NOT_OF_TRIALS}
-        return canonical({"config": config, "tuned": sorted(self.tuned)})
+        return canonical(config)
+
+    @property
+    def way(self) -> str:
+        """How its trials are to be trained, of which they have their last bits."""
+        return self.config.train.engine
 
     @property
     def label(self) -> str:
@@ -121,11 +129,12 @@ class Problems:
 
 
 def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
-    """One arm for each combination, equal ones once. UsageError with every fault of every combination."""
+    """One arm for each combination, equal ones once, with the rates of each. UsageError with every fault of every
+    combination."""
     found: dict[str, Arm] = {}
     faults: list[Fault] = []
     chosen_data: dict[str, str] = {}
-    for chosen, tuned, rates in _combinations(axes):
+    for chosen, tuned, rates in combinations(axes):
         try:
             resolved = resolve_layers([*axes.below, axis_layer(chosen), axes.above])
             for note in resolved.notes:
@@ -134,109 +143,59 @@ def arms_of(axes: Axes, problems: Problems) -> list[Arm]:
             if origin.startswith("chosen because"):
                 chosen_data.setdefault(resolved.config.data.name, resolved.config.loss.name)
             arm = _arm(resolved, tuned, _rates(axes, resolved, rates, chosen), problems)
+            found[arm.key] = _joined(found[arm.key], arm) if arm.key in found else arm
         except UsageError as error:
             faults += error.faults
-            continue
-        found.setdefault(arm.key, arm)
     if len(chosen_data) > 1:
         told = "; ".join(f"{loss} {data}" for data, loss in chosen_data.items())
         what = f"the losses would choose different data: {told}"
         faults.append(Fault(what, "--loss", "data that all can be asked of", "--data NAME"))
+    faults += [] if faults else [*unmeant(axes, [arm.config for arm in found.values()]), *overlaps(found.values())]
     if faults:
         raise UsageError(*in_order(faults))
     return list(found.values())
 
 
-def _combinations(axes: Axes) -> Iterator[tuple[dict[str, tuple[Any, Places]], dict[str, Any], Rates | None]]:
-    """(values of the axes, the tuned settings among them, the rates of the recipe itself or None)"""
-    for chosen in choices(axes):
-        listed, rates = {}, None
-        parts = dict(chosen)
-        for section in ("loss", "optimizer"):
-            if section not in chosen:
-                continue
-            value, at = chosen[section]
-            name, settings = named_part(value)
-            if section == "optimizer":
-                key = next((key for key in settings if _is_rate(name, key)), None)
-                rates = rates_of(settings.pop(key), at.place) if key else None
-            lists = {key: item for key, item in settings.items() if _is_tuned(section, name, key, item)}
-            listed |= {(section, key): item for key, item in lists.items()}
-            parts[section] = ({"name": name, **settings}, at)
-        for values in product(*listed.values()):
-            yield _with(parts, dict(zip(listed, values, strict=True))), _dotted(listed, values), rates
+def _joined(arm: Arm, again: Arm) -> Arm:
+    """The arm with the rates of both. UsageError where those of one are to be found."""
+    if arm.rates == again.rates:
+        return arm
+    if arm.rates.searched or again.rates.searched or None in (*arm.rates.values, *again.rates.values):
+        what = f"{brief('optimizer', arm.config.optimizer)} is given twice, with rates and without"
+        raise UsageError(Fault(what, "--opt", "once"))
+    return replace(arm, rates=Rates(tuple(sorted({*arm.rates.values, *again.rates.values}))))
 
 
-def _is_rate(name: str, key: str) -> bool:
-    """Whether the setting is the optimizer's learning rate, which torch and its kin call `lr`."""
-    return plain(key) == plain(LEARNING_RATE) or (key == "lr" and (is_user_code(name) or is_foreign(name)))
-
-
-def _with(
-    parts: Mapping[str, tuple[Any, Places]], settings: Mapping[tuple[str, str], Any]
-) -> dict[str, tuple[Any, Places]]:
-    """The parts with these settings, by section and name, in place of their lists."""
-    changed = dict(parts)
-    for (section, key), value in settings.items():
-        part, at = changed[section]
-        changed[section] = ({**part, key: value}, at)
-    return changed
-
-
-def _dotted(listed: Mapping[tuple[str, str], Any], values: Sequence[Any]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for (section, key), value in zip(listed, values, strict=True)}
-
-
-def _is_tuned(section: str, name: str, key: str, value: Any) -> bool:
-    """Whether a list means several values to choose from: a list of lists where the setting itself takes a list."""
-    if not isinstance(value, list) or not value:
-        return False
-    foreign = is_user_code(name) or (section == "optimizer" and is_foreign(name))
-    setting = None if foreign else find_setting(NAMED[section](name), key)
-    takes_list = foreign or (setting is not None and setting.kind in LISTS)
-    return all(isinstance(item, list) for item in value) if takes_list else True
-
-
-def rates_spoken(axes: Axes, config: Config) -> Rates | None:
-    """What --lr, or the config's axis of rates, says of this recipe: --lr first, and what speaks of it alone."""
-    spoken = _spoken(axes, config)
-    return spoken[-1].rates if spoken else None
-
-
-def _spoken(axes: Axes, config: Config) -> list[RateAxis]:
-    """The strongest last."""
-    spoken = [axis for axis in axes.rates if axis.of is None or _means(axis.of, config)]
-    return sorted(spoken, key=lambda axis: (axis.place == "--lr", axis.of is not None))
+def overlaps(arms: Iterable[Arm]) -> Iterator[Fault]:
+    """Recipes that are also a value of another one's tuned settings: a trial can be of one recipe only."""
+    known: dict[str, Arm] = {}
+    for arm in arms:
+        other = known.setdefault(arm.trials, arm)
+        if sorted(other.tuned) != sorted(arm.tuned):
+            tuned = ", ".join(key.partition(".")[2] for key in (arm.tuned or other.tuned))
+            what = (
+                f"{brief('optimizer', arm.config.optimizer)} is a recipe of its own and one of those that tune {tuned}"
+            )
+            yield Fault(what, "--opt", "one of them")
 
 
 def _rates(axes: Axes, resolved: Resolved, own: Rates | None, chosen: Mapping[str, tuple[Any, Places]]) -> Rates:
     """What --lr says; else the recipe's own rates, else those of the config's axis, else the rate that the config
     gives, else to be found."""
     config = resolved.config
-    spoken = _spoken(axes, config)
-    by_flag = bool(spoken) and spoken[-1].place == "--lr"
+    said = spoken(axes, config)
+    by_flag = bool(said) and said[-1].place == "--lr"
     if own is not None and not by_flag:
         return own
     if own is not None and chosen["optimizer"][1].place == "--opt":
         name = brief("optimizer", config.optimizer)
         what = f"{name} has a learning rate of its own, and --lr gives another"
         raise UsageError(Fault(what, "--lr", "one of them", f"--lr NAME=RATES, for one optimizer, leaves {name} alone"))
-    if spoken:
-        return spoken[-1].rates
+    if said:
+        return said[-1].rates
     if resolved.origins.get(RATE, "default") != "default":
         return Rates((float(config.optimizer.settings[LEARNING_RATE]),))
     return Rates()
-
-
-def _means(name: str, config: Config) -> bool:
-    """Whether `sgd`, `sgd:momentum=0.9` or `mse+sgd` speaks of this recipe."""
-    loss, plus, optimizer = name.rpartition("+")
-    return _is_named(optimizer, "optimizer", config) and (not plus or _is_named(loss, "loss", config))
-
-
-def _is_named(name: str, section: str, config: Config) -> bool:
-    part = getattr(config, section)
-    return part is not None and plain(name) in map(plain, (part.name, brief(section, part)))
 
 
 def _arm(resolved: Resolved, tuned: Mapping[str, Any], rates: Rates, problems: Problems) -> Arm:
@@ -277,6 +236,14 @@ def arm_of(config: Config, tuned: Mapping[str, Any] = NOTHING) -> Arm:
     )
     recipe = f"{brief('loss', bare.loss, tuned)}+{brief('optimizer', bare.optimizer, tuned)}"
     return Arm(bare, Rates(), recipe, dict(tuned), _code_of(bare))
+
+
+def refreshed(arm: Arm, tell: Callable[[str], None]) -> Arm:
+    """The arm with the user's code as it is now; told: what of it has changed, so that its trials are new ones."""
+    code = _code_of(arm.config)
+    for reference in (name for name, fingerprint in code.items() if arm.code.get(name, fingerprint) != fingerprint):
+        tell(f"{reference} has changed since the last sweep: its trials are new ones")
+    return replace(arm, code=code)
 
 
 def trial_of(arm: Arm, rate: float | None, seed: int, problems: Problems) -> Trial:

@@ -206,9 +206,16 @@ class _Work:
             by_name = isinstance(given.value, Mapping) and "from" not in given.value
             pairs = list(given.value.items()) if by_name else [(None, given.value)]
             found += [self._rates(of, value, given.place) for of, value in pairs]
+        spoken: dict[str | None, list[str]] = {}
         for text in flags:
             of, _, value = text.rpartition("=")
-            found.append(self._rates(of or None, value, "--lr"))
+            spoken.setdefault(of or None, []).append(value)
+        for of, values in spoken.items():
+            if of is not None and "," in of and "[" not in of:
+                remedy = "--lr NAME=RATES for each: --lr sgd=0.1,1 --lr adam=0.001"
+                self.faults.append(Fault(f"'{of}' is no name of a recipe", "--lr", remedy=remedy))
+            else:
+                found.append(self._rates(of, values, "--lr"))
         return tuple(axis for axis in found if axis is not None)
 
     def seeds(self, asked: Asked, in_file: Mapping[str, Given]) -> tuple[Sequence[int] | None, int | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lossopt_cli.config.schema import Config
-from lossopt_cli.errors import LossoptError, Unobtainable
+from lossopt_cli.errors import Fault, LossoptError, Refused, Unobtainable, UsageError
 from lossopt_cli.sweeps.arms import Pace, Problems
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
@@ -54,7 +54,7 @@ class Bench:
     def train(self, share: Share, stopping: Stopping) -> None:
         """Trains every cell of the share and writes its folder. What goes wrong with one does not touch the others:
         they are trained again without it; where memory runs out, in halves. Raises the signal that `stopping` has
-        caught, and Unobtainable where what they all need cannot be had."""
+        caught, Unobtainable where what they all need cannot be had, and Refused for a kind of trial that cannot be."""
         if share.probe:
             self.tell(self.probes.of(share.cells))
             return
@@ -63,6 +63,8 @@ class Bench:
         except Unobtainable:
             raise
         except LossoptError as error:
+            if isinstance(error, UsageError) and share.cells[0].role == "measure":
+                raise Refused(*error.faults) from error
             self._again(share.cells, 1, str(error), stopping)
         except (MemoryError, RuntimeError) as error:
             if not devices.is_out_of_memory(error):
@@ -93,10 +95,12 @@ class Bench:
                 self._together([cell], stopping)
             return
         runs = prepare_stack(configs, self.problems.of(configs[0]), self.parts(configs[0]), self._announcer(cells))
+        _check_same(cells, runs)
         with at_work(runs[0]):
             guess, pace = guess_of(runs[0].examination, runs[0].state), cells[0].pace or _pace(runs[0])
-        if cells[0].role == "measure":
-            self._tell_ended(Ended(cells[0], "done", False, None, None, 0.0, pace))
+        if cells[0].role == "measure":  # so do all of the share, each for a recipe that waits for it
+            for cell in cells:
+                self._tell_ended(Ended(cell, "done", False, None, None, 0.0, pace))
             return
         for first in range(0, len(cells), pace.width):
             some = slice(first, first + pace.width)
@@ -116,7 +120,7 @@ class Bench:
             if cell.role == "search":
                 self._tell_ended(_searched(cell, outcome))
             else:
-                trained = Trained(run.ended(outcome), outcome, stack.guess, told, len(cells), stack.widest, spent)
+                trained = Trained(run.ended(outcome), outcome, stack.guess, told, stack.widest, spent)
                 self._tell_ended(Ended.of(cell, write_trial(self.workplace, cell, trained)))
 
     def _announcer(self, cells: Sequence[Cell]) -> Callable[[str], None]:
@@ -127,6 +131,14 @@ class Bench:
         """Tells how far trials are that leave a run."""
         kept = sum(cell.is_kept for cell in cells)
         return lambda step, steps, alive: self.tell(Moved(kept * step / steps))
+
+
+def _check_same(cells: Sequence[Cell], runs: Sequence[Run]) -> None:
+    """Unobtainable where a run is another trial than the sweep has asked for: its code is no longer that of then."""
+    if any(cell.trial.hash != run.trial.hash for cell, run in zip(cells, runs, strict=True)):
+        named = ", ".join(obj.reference for obj in runs[0].built.user.objects.values())
+        what = f"{named or 'what this trains'} has changed while the sweep ran"
+        raise Unobtainable(Fault(what, remedy="call the sweep again: trials of the file as it is now are new ones"))
 
 
 def _pace(run: Run) -> Pace:

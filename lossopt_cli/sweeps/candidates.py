@@ -241,6 +241,9 @@ def candidates_of(arms: Iterable[Arm], wishes: Wishes, problems: Problems) -> li
             section, _, setting = key.partition(".")
             config[section].pop(setting)
         recipes.setdefault(canonical({"config": config, "auto": arm.rates.auto}), []).append(arm)
+    if wishes.confirm and all(variants[0].rates.auto for variants in recipes.values()):
+        what = "--confirm is for rates that are given: those that are found report with seeds of their own"
+        raise UsageError(Fault(what, "--confirm", remedy="--seeds says how many"))
     return [_candidate(tuple(variants), wishes, problems) for variants in recipes.values()]
 
 

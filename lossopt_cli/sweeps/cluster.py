@@ -146,7 +146,7 @@ class Cluster:
 def _reason(error: Exception) -> str:
     """What ended a task, in a line. RunError where no machine of that kind can train: another lossopt, or none."""
     if isinstance(error, LossoptError):
-        raise RunError(*error.faults) from error
+        raise (UsageError if isinstance(error, UsageError) else RunError)(*error.faults) from error
     if "No module named 'lossopt_cli" in str(error):
         what = "a machine of the cluster has no lossopt, or another one"
         remedy = f"python -m pip install 'lossopt[ray]=={__version__}' there, in the Python that runs `ray start`"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from lossopt_cli.errors import Fault, RunError
 from lossopt_cli.runs.reading import FINISHED
 from lossopt_cli.runs.records import Record
 from lossopt_cli.sweeps.arms import Problems
@@ -57,6 +58,12 @@ class Course:
                     self.changed()
                 found += [] if waiting else self._advance(place)
         return found
+
+    def check_ended(self) -> None:
+        """RunError where a recipe waits for trials and none is at work."""
+        waiting = [candidate.name for candidate in self.candidates if candidate.stage != "done"]
+        if waiting:
+            raise RunError(Fault(f"internal error: the sweep has ended before {', '.join(waiting)}"))
 
     def cells_of(self, candidate: Candidate) -> list[Cell]:
         """The trials that it needs so far."""

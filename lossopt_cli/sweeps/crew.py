@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Self
 
-from lossopt_cli.errors import Fault, RunError
+from lossopt_cli.errors import Fault, RunError, UsageError
 from lossopt_cli.sweeps.cells import Cell
 from lossopt_cli.sweeps.folder import failed
 from lossopt_cli.sweeps.shares import Broken, Ended, Idle, Moved, NotThere, Probed, Share, Told, Workplace
@@ -76,7 +76,7 @@ class Crew:
     def carry_out(self, shares: deque[Share]) -> Iterator[Event]:
         """What happens until all shares are trained, those too that are put into the queue meanwhile; None a few times
         a second. A share whose process dies is tried again in halves; a trial that takes one down alone has failed.
-        RunError where what the trials need cannot be had."""
+        RunError where what the trials need cannot be had, UsageError where one of a kind cannot be built."""
         while shares or any(worker.task.cells for worker in self.workers):
             self._hand_out(shares)
             ready = connection.wait([worker.link for worker in self.workers], TICK_SECONDS)
@@ -120,7 +120,7 @@ class Crew:
             worker.task.broken = event.reason
             return
         if isinstance(event, NotThere):
-            raise RunError(*event.faults)
+            raise (UsageError if event.usage else RunError)(*event.faults)
         if isinstance(event, Moved):
             worker.task.moved = event.trials
         elif not isinstance(event, Told):

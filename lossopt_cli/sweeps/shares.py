@@ -71,9 +71,10 @@ class Broken:
 
 @dataclass(frozen=True)
 class NotThere:
-    """What all trials of a share need cannot be had."""
+    """What all trials of a share need cannot be had, or, where it is their usage, there can be no such trials."""
 
     faults: tuple[Fault, ...]
+    usage: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,11 @@ def inputs_of(cell: Cell) -> str:
 
 def kind_of(cell: Cell) -> str:
     """Equal for cells whose step is one computation: what differs is the learning rate, its schedule and the seed
-    (where the seed draws the split, not that)."""
+    (where the seed draws the split, not that). Those that measure a pace, and leave no run, are of a kind of their own.
+    """
     config = cell.trial.config.model_dump()
     seed = config["train"].pop("seed")
     config["optimizer"].pop("learning_rate", None)
     config["schedule"] = None
-    return canonical({"config": config, "split": seed if config["data"]["split_seed"] == "seed" else None})
+    split = seed if config["data"]["split_seed"] == "seed" else None
+    return canonical({"config": config, "split": split, "measures": cell.role == "measure"})

@@ -12,10 +12,11 @@ from lossopt_cli.runs.fingerprint import canonical
 from lossopt_cli.runs.folder import check_name, safe
 from lossopt_cli.runs.reading import RESULT
 from lossopt_cli.runs.records import Record, read_records
-from lossopt_cli.sweeps.arms import Arm, Problems, arm_of, arms_of, rates_spoken, trial_of
+from lossopt_cli.sweeps.arms import Arm, Problems, arm_of, arms_of, overlaps, refreshed, trial_of
 from lossopt_cli.sweeps.axes import Asked, Axes, axes_of
 from lossopt_cli.sweeps.naming import brief
 from lossopt_cli.sweeps.ranges import Rates
+from lossopt_cli.sweeps.spoken import rates_spoken
 from lossopt_cli.sweeps.sweep_file import SweepFile, read_sweep
 
 DIGITS, LONGEST = 6, 60
@@ -41,6 +42,9 @@ def source_of(asked: Asked, environ: Mapping[str, str], logs: Path, name: str | 
     """The arms and seeds that were asked for. UsageError with every fault."""
     given = asked.config
     if given is not None and given.is_dir():
+        if name is not None and not _is_run(given):
+            remedy = "leave it out, or say the axes beside a --name of their own"
+            raise UsageError(Fault(f"{given} keeps its name", "--name", remedy=remedy))
         source = _of_folder(given, asked, environ, problems)
         return _beside(source, logs, name, problems) if _is_run(given) else source
     axes = axes_of(asked, environ)
@@ -95,19 +99,41 @@ def _of_folder(folder: Path, asked: Asked, environ: Mapping[str, str], problems:
         bases = {canonical(base.model_dump()): base for base in (_base(arm.config) for arm in written.arms)}
         sets = [axes_of(asked, environ, _layer(base, folder, written.arms)) for base in bases.values()]
         axes, arms = sets[0], [arm for axes in sets for arm in arms_of(axes, problems)]
+        arms = _as_there(arms, axes, asked, written)
     else:
         axes = axes_of(asked, environ, _layer(_base(written.arms[0].config), folder, written.arms))
-        arms = [_with_rates(arm, axes) for arm in written.arms]
+        arms = [_with_rates(refreshed(arm, problems.tell), axes) for arm in written.arms]
     said = axes.seeds_said or _is_run(folder)
     seeds = _seeds(axes) if said else written.seeds or tuple(sorted({record.seed for record in records}))
     return Source(_as_known(arms, written), seeds, folder, written)
 
 
+def _as_there(arms: Sequence[Arm], axes: Axes, asked: Asked, written: SweepFile) -> list[Arm]:
+    """The arms with the rates that the folder has for them, unless --lr speaks; and of combinations that nobody named
+    only those that the folder has."""
+    known = {arm.key: arm for arm in written.arms}
+    pairs = {_pair(arm) for arm in written.arms}
+    named = any(asked.flags.get(part) is not None for part in ("loss", "optimizer"))
+    kept = [arm for arm in arms if named or _pair(arm) in pairs]
+    rates = [
+        known[arm.key].rates if arm.key in known and rates_spoken(axes, arm.config) is None else None for arm in kept
+    ]
+    return [arm if own is None else replace(arm, rates=own) for arm, own in zip(kept, rates, strict=True)]
+
+
+def _pair(arm: Arm) -> str:
+    return canonical({"loss": arm.config.loss.model_dump(), "optimizer": arm.config.optimizer.model_dump()})
+
+
 def _as_known(arms: Iterable[Arm], written: SweepFile) -> tuple[Arm, ...]:
-    """The arms with the scales and paces that were found before."""
+    """The arms with the scales that were found before, and the paces where trials go the same way."""
     known = {arm.key: arm for arm in written.arms}
     found = [(arm, known.get(arm.key, arm)) for arm in arms]
-    return tuple(replace(arm, scale=before.scale, pace=before.pace) for arm, before in found)
+    if faults := [*overlaps([*known.values(), *(arm for arm, _ in found)])]:
+        raise UsageError(*dict.fromkeys(faults))
+    return tuple(
+        replace(arm, scale=before.scale, pace=before.pace if before.way == arm.way else None) for arm, before in found
+    )
 
 
 def _found(records: Sequence[Record], folder: Path) -> tuple[Arm, ...]:

@@ -80,6 +80,8 @@ def _merged(before: Arm, now: Arm) -> Arm:
     rates = now.rates
     if not (before.rates.searched or rates.searched) and None not in (*before.rates.values, *rates.values):
         rates = Rates(tuple(sorted({*before.rates.values, *rates.values})))
+    if before.pace is not None and before.way != now.way:  # --engine is for once
+        now = replace(now, config=before.config, pace=before.pace)
     forgotten = {key: getattr(before, key) for key in ("scale", "chosen", "pace") if getattr(now, key) is None}
     return replace(now, rates=rates, **forgotten)
 

@@ -37,14 +37,12 @@ class Heard:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that has ended. width: of the stack that it was trained in; widest: that are worth it for its kind;
-    seconds: what the stack took, per trial."""
+    """A run that has ended. widest: how many of its kind are worth a stack; seconds: what its share took, per trial."""
 
     run: Run
     outcome: Outcome
     guess: Guess
     heard: Heard
-    width: int
     widest: int
     seconds: float
 
@@ -59,8 +57,7 @@ def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str,
     result = results.opening(run, workplace.run_dir(cell), workplace.environment, copies)
     result |= results.closing(run, outcome, guess, judgement)
     result |= {**cell.marks, "timing": "shared", "seconds": _seconds(trained)}
-    way = "stack" if trained.width > 1 else result["engine"]["way"]
-    result["engine"] |= {"way": way, "width": trained.width, "widest": trained.widest}
+    result["engine"] |= {"widest": trained.widest}
     run_folder.write_json(RESULT, result)
     folder.end(workplace.sweep, cell)
     return result
@@ -69,7 +66,7 @@ def write_trial(workplace: Workplace, cell: Cell, trained: Trained) -> dict[str,
 def _as_trained(trained: Trained) -> Run:
     """The run with a config that says which way its steps took, so that a repeat takes the same."""
     run, config = trained.run, trained.run.trial.config
-    train = config.train.model_copy(update={"engine": "stack" if trained.widest > 1 else "single"})
+    train = config.train.model_copy(update={"engine": "stack" if trained.outcome.stacked else "single"})
     return replace(run, trial=replace(run.trial, config=config.model_copy(update={"train": train})))
 
 

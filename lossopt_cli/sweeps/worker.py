@@ -10,7 +10,7 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 from types import TracebackType
 
-from lossopt_cli.errors import Unobtainable
+from lossopt_cli.errors import Refused, Unobtainable, UsageError
 from lossopt_cli.sweeps.bench import Bench
 from lossopt_cli.sweeps.shares import Broken, Idle, NotThere, Workplace
 from lossopt_cli.training.devices import device_named
@@ -32,8 +32,8 @@ def work(driver: connection.Connection, workplace: Workplace, device: str) -> No
                 os._exit(0)  # leaving the interpreter would take torch a second
             try:
                 bench.train(share, Stopping())
-            except Unobtainable as error:
-                driver.send(NotThere(error.faults))
+            except (Unobtainable, Refused) as error:
+                driver.send(NotThere(error.faults, usage=isinstance(error, UsageError)))
             driver.send(Idle())
 
 

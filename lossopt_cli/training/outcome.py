@@ -60,7 +60,8 @@ class Outcome:
     state: after the last step, as results are of it; trained: as the next step needs it (the checkpoint), which differs
     where the optimizer averages weights. kept: weights and buffers at the best evaluation, where they were asked for.
     outputs: raw outputs of the weights that are reported, by split, of what a judgement looks at: validation and test,
-    and train where there is no validation. stage: in which it ended, where there are two.
+    and train where there is no validation. stage: in which it ended, where there are two. stacked: how many trials the
+    stack had that it was trained in, None where it trained alone.
     """
 
     status: str
@@ -78,6 +79,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "evaluate": 0.0, "first_step": 0.0})
     stopped_by: BaseException | None = None
     stage: int = 1
+    stacked: int | None = None
 
     @property
     def reported(self) -> tuple[Mapping[str, Mapping[str, float]], State]:

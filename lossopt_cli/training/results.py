@@ -96,7 +96,7 @@ def closing(run: "Run", outcome: Outcome, guess: Guess, judgement: Judgement) ->
         "last_finite_loss": outcome.last_finite,
         "try_learning_rate": _rate_to_try(run, outcome, judgement),
         "examples_per_second": trained / seconds if seconds > 0.0 else None,
-        "engine": engine_of(run),
+        "engine": engine_of(run, outcome.stacked),
         "curve": curve_of(run.examination, plan, outcome),
         "warnings": [{**vars(found), "text": str(found)} for found in judgement.found],
     }
@@ -116,14 +116,16 @@ def _rate_to_try(run: "Run", outcome: Outcome, judgement: Judgement) -> float | 
     return next((found.learning_rate for found in judgement.found if found.learning_rate is not None), None)
 
 
-def engine_of(run: "Run") -> dict[str, Any]:
-    """Which way the steps took: traced or not, the update rule, precision, and notes of the program."""
+def engine_of(run: "Run", stacked: int | None = None) -> dict[str, Any]:
+    """Which way the steps took: traced or not, or a stack of so many; the update rule, precision, and notes of the
+    program."""
     program, precision = run.examination.program, run.trial.config.train.precision
     if run.plain:
         why = "the model draws random numbers that are no function of a seed of its own"
         return {"way": "plain", "why": why, "precision": precision}
     return {
-        "way": "traced" if program.is_traced else "untraced",
+        "way": "stack" if stacked else "traced" if program.is_traced else "untraced",
+        "width": stacked or 1,
         "rule": program.rule.name,
         "precision": precision,
         "notes": list(program.notes),

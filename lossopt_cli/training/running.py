@@ -26,6 +26,7 @@ from lossopt_cli.training.loop import Evaluation, Examination, Outcome, Plan
 from lossopt_cli.training.planning import plan_of
 from lossopt_cli.training.preparing import Parts, files_of, keras_name, parts_of
 from lossopt_cli.training.recording import FolderRecorder
+from lossopt_cli.training.stack_of_one import in_its_way
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.transfer.features import featured, unheard
@@ -181,7 +182,9 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
             recorders = _Recorders(recorder, screen, guess)
             config, rate = run.trial.config, run.built.learning_rate
             doctor = doctor_of(run.examination, run.plan, guess, config, rate, screen.noticed)
-            outcome = staging.train(run, recorders, stopping, doctor)
+            way = in_its_way(run)
+            outcome = staging.train(way, recorders, stopping, doctor)
+            outcome.stacked = None if way is run else 1
             run = run.ended(outcome)
             judging_at = time.perf_counter()
             judgement = judge(run.examination, run.plan, outcome, guess, config, rate, doctor.found)

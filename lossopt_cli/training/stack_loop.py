@@ -49,7 +49,7 @@ class StackTraining:
         self.examination, self.state = examination, state
         self.program = examination.program
         self.members = [
-            Member(plan, recorder, Outcome("done", state, state, {}))
+            Member(plan, recorder, Outcome("done", state, state, {}, stacked=len(plans)))
             for plan, recorder in zip(plans, recorders, strict=True)
         ]
         self.rows = list(self.members)

@@ -112,6 +112,13 @@ class StackProgram:
         return [raw.float()]
 
 
+def stack_of(program: Program) -> StackProgram:
+    """The program's own: what it has recorded for one stack serves the next."""
+    if not isinstance(program.stack, StackProgram):
+        program.stack = StackProgram(program)
+    return program.stack
+
+
 class StackSession:
     """A stack at work on one state. Enter it around the steps: Keras's random primitives are pure within."""
 

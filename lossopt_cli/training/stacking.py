@@ -15,12 +15,11 @@ from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.loop import Outcome, Recorder
 from lossopt_cli.training.own_updates import is_one_update
 from lossopt_cli.training.planning import plan_of
-from lossopt_cli.training.program import Program
 from lossopt_cli.training.running import Run
 from lossopt_cli.training.stack_examination import StackExamination
 from lossopt_cli.training.stack_feeding import StackFeed
 from lossopt_cli.training.stack_loop import StackTraining, Told
-from lossopt_cli.training.stack_program import StackProgram
+from lossopt_cli.training.stack_program import stack_of
 from lossopt_cli.training.state import State
 from lossopt_cli.training.stopping import Stopping
 from lossopt_cli.training.tracing import Untraceable
@@ -120,7 +119,7 @@ def together(runs: Sequence[Run], recorders: Sequence[Recorder]) -> StackTrainin
     alone, plan = runs[0].examination.program, runs[0].plan
     if runs[0].plain or any(run.examination.program is not alone for run in runs):
         return None
-    program = stack_program(alone)
+    program = stack_of(alone)
     feed = StackFeed(runs[0].examination.feeds["train"], [run.plan.seed for run in runs])
     batches = feed.epoch(plan.seed, 0, plan.batch_size)
     try:
@@ -131,13 +130,6 @@ def together(runs: Sequence[Run], recorders: Sequence[Recorder]) -> StackTrainin
         return None
     examination = StackExamination(runs[0].examination, program)
     return StackTraining(examination, [run.plan for run in runs], recorders, state)
-
-
-def stack_program(alone: Program) -> StackProgram:
-    """The program's own: what it has recorded for one stack serves the next."""
-    if not isinstance(alone.stack, StackProgram):
-        alone.stack = StackProgram(alone)
-    return alone.stack
 
 
 def _train_alone(run: Run, recorder: Recorder, stopping: Stopping) -> Outcome:

@@ -125,6 +125,13 @@ def named_torch_optimizer(
     Names match without case and underscores. Raises UsageError for a package that is not installed, an
     unknown name or setting, and an optimizer that an ordinary step cannot drive, with the reason.
     """
+    full, found = class_named(name, where)
+    _refuse(full, where, found)
+    return _torch_factory(_Named(full, where), found, signature_of(found), settings, learning_rate)
+
+
+def class_named(name: str, where: str | None) -> tuple[str, type]:
+    """(its full name, the class) of an optimizer of another library. UsageError where there is none."""
     prefix, _, wanted = name.partition(".")
     if prefix not in PACKAGES or not wanted:
         raise UsageError(Fault(f"unknown optimizer '{name}'", where, f"{', '.join(p + '.NAME' for p in PACKAGES)}"))
@@ -135,9 +142,7 @@ def named_torch_optimizer(
         raise UsageError(
             Fault(f"unknown optimizer '{name}'", where, remedy=f"{PACKAGES[prefix]} has {', '.join(close)}")
         )
-    full = f"{prefix}.{found}"
-    _refuse(full, where, table[found])
-    return _torch_factory(_Named(full, where), table[found], signature_of(table[found]), settings, learning_rate)
+    return f"{prefix}.{found}", table[found]
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from lossopt_cli.training import devices
 from lossopt_cli.training.grouping import stack_key
 from lossopt_cli.training.running import Run, at_work
 from lossopt_cli.training.stack_feeding import StackFeed
-from lossopt_cli.training.stack_program import StackProgram
-from lossopt_cli.training.stacking import stack_program
+from lossopt_cli.training.stack_program import StackProgram, stack_of
 from lossopt_cli.training.tracing import Untraceable
 
 WIDTHS = {"cpu": (4, 16, 64, 256)}
@@ -101,10 +100,11 @@ def _first_turns(run: Run) -> dict[int, float]:
         program.prepare(run.state.copy(), list(itertools.islice(epoch, 2)), 1_000_000)
     found = {1: _turn(run, 1)}
     for width in WIDTHS.get(run.device.type, WIDTHS_ELSEWHERE):
-        room = width * _bytes(stack_program(program), run) <= _room(run.device)
-        if width * found[1] > 1e6 * LONGEST_STEP_SECONDS or not room:
+        if width * found[1] > 1e6 * LONGEST_STEP_SECONDS:
             break
         try:
+            if width * _bytes(stack_of(program), run) > _room(run.device):
+                break
             found[width] = _turn(run, width)
         except (Untraceable, RuntimeError, MemoryError) as reason:
             if not isinstance(reason, Untraceable) and not devices.is_out_of_memory(reason):
@@ -121,7 +121,7 @@ def _turn(run: Run, width: int) -> float:
         with program.session(run.state.copy()) as session:
             return _timed(lambda: session.step(*batch, 0.0), run)
     batch = next(StackFeed(feed, [plan.seed] * width).epoch(plan.seed, 0, plan.batch_size))
-    with stack_program(program).session(run.state.take([0] * width)) as session:
+    with stack_of(program).session(run.state.take([0] * width)) as session:
         return _timed(lambda: session.step(*batch, [0.0] * width), run) / width
 
 
