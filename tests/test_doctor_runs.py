@@ -243,6 +243,6 @@ def test_the_look_leaves_the_training_as_it_is():
     alone = bench.train()
     examination, state = watched.examination(), watched.program.start()
     guess = guess_of(examination, state)
-    doctor = doctor_of(examination, watched.plan(), guess, config, 0.001, lambda findings: None)
+    doctor = doctor_of(examination, watched.plan(), guess, config, 0.001, lambda findings: None, watched.problem)
     seen = loop.train(watched.program, examination, watched.plan(), Nobody(), state, None, doctor)
     assert seen.state.weights.equal(alone.state.weights)

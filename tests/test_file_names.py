@@ -90,6 +90,13 @@ def test_a_run_writes_the_classes_as_they_are_spelled(shelf, train, capsys):
         assert command(["evaluate", str(run.folder), "--data", str(data), "--predictions", str(predictions)]) == 0
         assert "caf\\xe9.png" in predictions.read_text()
         predictions.unlink()
+    files = []
+    for split in ("train", "validation", "test"):
+        own = ["evaluate", str(run.folder), "--split", split, "--predictions", str(predictions)]
+        assert command(own) == 0
+        files.append(predictions.read_text())
+        predictions.unlink()
+    assert "".join(files).count("caf\\xe9.png") == 2
 
 
 @pytest.mark.parametrize("inside", ["", "deeper/still"])

@@ -137,3 +137,11 @@ def test_a_run_on_arrays_is_evaluated_to_the_same_bits(cleared, mine, weights, t
     assert not cleared or cache.clear() > 0
     assert run(["evaluate", str(done.folder), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["difference_to_result"] == 0.0
+
+
+@pytest.mark.parametrize(("name", "seen"), [("centred", []), ("unit", ["The images are fed in 0..1"])])
+def test_the_doctor_looks_at_the_range_that_arrays_have(name, seen, mine, weights, train):
+    done = train("--data", f"{mine}:{name}", "--model", f"transfer:scale=unit:weights={weights}", "--epochs", 1)
+    assert done.code == 0, done.err
+    found = [warning["seen"] for warning in done.result["warnings"] if warning["name"] == "input_range"]
+    assert [text.partition(",")[0] for text in found] == seen

@@ -15,6 +15,7 @@ from lossopt_cli.data import sources
 from lossopt_cli.data.images import list_images
 from lossopt_cli.data.kept import KeptRun
 from lossopt_cli.data.problem import SPLITS, Problem, Split
+from lossopt_cli.data.spelling import spelled
 from lossopt_cli.data.splits import divide
 from lossopt_cli.data.unseen import Unseen, from_examples, read_unseen
 from lossopt_cli.errors import Fault, UsageError
@@ -124,7 +125,7 @@ def _posed_own(problem: Problem, kept: KeptRun, split: str, data: DataConfig) ->
     if data_kind(data.name, data.path) == "folder":
         root = Path(data.path)
         paths = list_images(root).paths
-        files = tuple(paths[row].relative_to(root).as_posix() for row in part.rows)
+        files = tuple(spelled(paths[row].relative_to(root).as_posix()) for row in part.rows)
     seen = len(part) if split == "train" else 0
     return Posed(problem, split, problem.name, own=True, drawn=split, files=files, seen=seen)
 

@@ -159,7 +159,7 @@ class _Files:
         key = self.key()
         try:
             found = _read(cache.entry(KIND, key, about, make, announce))
-        except (OSError, ValueError):  # damaged by a disk, or by hand
+        except (OSError, ValueError, EOFError):  # damaged by a disk, or by hand
             cache.clear((KIND,), (key,))
             found = _read(cache.entry(KIND, key, about, make, announce))
         return self.pictures(*found, skip_bad=skip_bad)

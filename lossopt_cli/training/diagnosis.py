@@ -16,6 +16,7 @@ from lossopt_cli.catalogue.losses import loss_named
 from lossopt_cli.catalogue.models import model_named
 from lossopt_cli.catalogue.recipes import is_user_code
 from lossopt_cli.config.schema import Config
+from lossopt_cli.data.problem import Problem
 from lossopt_cli.training.doctor import course, inputs, layers, outputs
 from lossopt_cli.training.doctor.ending import start_loss
 from lossopt_cli.training.doctor.finding import Finding, told
@@ -27,6 +28,7 @@ from lossopt_cli.training.outcome import Outcome, Plan
 from lossopt_cli.training.randomness import batch_order
 from lossopt_cli.training.repeats import repeated
 from lossopt_cli.training.state import State
+from lossopt_cli.training.transfer.pixels import pixel_ends
 
 FEW = 32  # examples of the look at an evaluation
 LAST_SEEN = 1024  # of the training examples of an evaluation, whose losses are looked at
@@ -155,17 +157,20 @@ def doctor_of(
     config: Config,
     rate: float | None,
     tell: Callable[[Sequence[Finding]], None],
+    problem: Problem,
 ) -> Doctor:
-    """The doctor of a run; see Doctor."""
-    return Doctor(examination, plan, guess, config, rate, tell, pixels_of(config))
+    """The doctor of a run; see Doctor. problem: as it was posed, with images where it had some."""
+    return Doctor(examination, plan, guess, config, rate, tell, pixels_of(config, problem))
 
 
-def pixels_of(config: Config) -> inputs.Pixels | None:
-    """The range that the images of this config have where a backbone eats them; None without a backbone."""
+def pixels_of(config: Config, problem: Problem) -> inputs.Pixels | None:
+    """The range that the images of the problem, as it was posed, have where a backbone eats them; None without one."""
     model = config.model
     if is_user_code(model.name) or model_named(model.name).name != "transfer":
         return None
     row = backbone_named(model.settings["backbone"])
     expected = RANGES[row.pixels]
-    fed = (0.0, 1.0) if model.settings["scale"] == "unit" else expected
-    return inputs.Pixels(*fed, *expected, row.name)
+    ends = pixel_ends(problem)
+    if model.settings["scale"] != "unit":
+        ends = tuple(expected[0] + end * (expected[1] - expected[0]) for end in ends)
+    return inputs.Pixels(*ends, *expected, row.name)

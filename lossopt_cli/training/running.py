@@ -181,7 +181,7 @@ def carry_out(run: Run, folder: RunFolder, screen: Screen, started_at: float, en
             screen.ready(run)
             recorders = _Recorders(recorder, screen, guess)
             config, rate = run.trial.config, run.built.learning_rate
-            doctor = doctor_of(run.examination, run.plan, guess, config, rate, screen.noticed)
+            doctor = doctor_of(run.examination, run.plan, guess, config, rate, screen.noticed, run.problem)
             way = in_its_way(run)
             outcome = staging.train(way, recorders, stopping, doctor)
             outcome.stacked = None if way is run else 1
