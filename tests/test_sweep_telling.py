@@ -19,7 +19,7 @@ from lossopt_cli.commands.sweeping_names import shown_names
 from lossopt_cli.commands.sweeping_plan import _seconds
 from lossopt_cli.commands.sweeping_screen import SweepScreen
 from lossopt_cli.console import Console
-from lossopt_cli.errors import Fault, RunError, Unobtainable
+from lossopt_cli.errors import Fault, RunError, Unobtainable, UsageError
 from lossopt_cli.sweeps.arms import Problems, arms_of
 from lossopt_cli.sweeps.axes import Asked, axes_of
 from lossopt_cli.sweeps.backbone_pass import seen
@@ -59,7 +59,7 @@ def test_an_error_that_nobody_foresaw_is_sent_and_not_shown(monkeypatch, capsys)
 
     monkeypatch.setattr(worker.os, "_exit", sys.exit)
     here, there = multiprocessing.Pipe()
-    with pytest.raises(SystemExit), worker._Telling(there):
+    with pytest.raises(SystemExit), worker._Telling(worker._Link(there)):
         raise ValueError("of two\nlines")
     said, _, trace = here.recv().reason.partition("\n")
     assert said.startswith("internal error: ValueError: of two (test_sweep_telling.py:")
@@ -80,6 +80,23 @@ def test_a_trial_whose_process_said_what_it_died_of_has_failed_of_that(tmp_path)
     (ended,) = [event for event in crew.carry_out(deque()) if event is not None]
     assert (ended.status, ended.reason.splitlines()[0]) == ("failed", "internal error: KeyError: 'x' (a.py:3)")
     assert "Traceback" in json.loads((tmp_path / cell.name / "result.json").read_text())["reason"]
+
+
+def test_a_worker_that_ends_as_it_starts_has_said_of_what(tmp_path):
+    process = get_context("spawn").Process(target=int)
+    process.start()
+    here, there = multiprocessing.Pipe()
+    crew = Crew(1, Workplace(tmp_path, {}), "cpu")
+    crew.workers.append(_Worker(process, here))
+    there.send(Broken("internal error: KeyError: 'x' (a.py:3)\nTraceback"))
+    there.close()
+    with pytest.raises(RunError, match=r"a worker ended as it started: internal error: KeyError: 'x' \(a.py:3\)$"):
+        list(crew.carry_out(deque([Share(tuple(some_cells()))])))
+
+
+def test_a_device_that_is_not_there_is_told_as_what_it_is(tmp_path):
+    with Crew(1, Workplace(tmp_path, {}), "cuda:99") as crew, pytest.raises(UsageError, match="no device cuda:99 here"):
+        list(crew.carry_out(deque([Share(tuple(some_cells()))])))
 
 
 def test_a_dry_run_says_what_its_process_died_of_and_leaves_nothing(tmp_path):

@@ -160,9 +160,9 @@ def _train(course: Course, workers: int | None, console: Console, ray: str | Non
     with _crew(workers, workplace, device, course, ray) as crew:
         course.changed()
         screen = SweepScreen(console, course)
-        screen.head(crew.count)
         shares = deque(shares_of(cells, crew.count))
         try:
+            screen.head(crew.count)
             for event in crew.carry_out(shares):
                 if isinstance(event, Ended):
                     shares.extend(shares_of(course.heard(event), crew.count))

@@ -1,8 +1,10 @@
 """The local workers of a sweep: fresh processes from a fork server that has keras loaded, one thread each."""
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Self
@@ -54,10 +56,12 @@ class Crew:
         self.workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         self.context.set_forkserver_preload([WORKER])
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # which the fork server would start, and lift what is held back
+        with _ctrl_c_held_back():
+            forkserver.ensure_running()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -134,15 +138,25 @@ class Crew:
         worker.link.close()
         self.workers.remove(worker)
         cells = worker.task.cells
-        if not cells and not worker.idle:
-            raise RunError(Fault(f"a worker process ended as it started, with code {worker.process.exitcode}"))
         reason = worker.task.broken or f"its process ended with code {worker.process.exitcode}"
+        if not cells and not worker.idle:
+            raise RunError(Fault(f"a worker ended as it started: {reason.splitlines()[0]}"))
         if cells and worker.task.probe:
             yield Probed(cells[0], fault=reason.splitlines()[0])
         elif len(cells) > 1:
             shares.extendleft(halves(Share(tuple(cells))))
         elif cells:
             yield failed(self.workplace, cells[0], reason)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """A terminal sends Ctrl-C to every process: what is started here never hears it, this process does afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def halves(share: Share) -> list[Share]:

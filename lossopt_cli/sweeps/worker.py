@@ -12,7 +12,7 @@ from types import TracebackType
 
 from lossopt_cli.errors import Refused, Unobtainable, UsageError
 from lossopt_cli.sweeps.bench import Bench
-from lossopt_cli.sweeps.shares import Broken, Idle, NotThere, Workplace
+from lossopt_cli.sweeps.shares import Broken, Idle, NotThere, Share, Workplace
 from lossopt_cli.training.devices import device_named
 from lossopt_cli.training.stopping import Stopping
 
@@ -22,26 +22,49 @@ def work(driver: connection.Connection, workplace: Workplace, device: str) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    bench = Bench(workplace, driver.send)
-    driver.send(Idle(device_named(device).type))
-    with _Telling(driver):
+    link = _Link(driver)
+    with _Telling(link):
+        bench = Bench(workplace, link.send)
+        try:
+            link.send(Idle(device_named(device).type))
+        except UsageError as error:
+            link.send(NotThere(error.faults, usage=True))
         while True:
-            try:
-                share = driver.recv()
-            except EOFError:
-                os._exit(0)  # leaving the interpreter would take torch a second
+            share = link.receive()
             try:
                 bench.train(share, Stopping())
             except (Unobtainable, Refused) as error:
-                driver.send(NotThere(error.faults, usage=isinstance(error, UsageError)))
-            driver.send(Idle())
+                link.send(NotThere(error.faults, usage=isinstance(error, UsageError)))
+            link.send(Idle())
+
+
+@dataclass(frozen=True)
+class _Link:
+    """What the driver says and hears. Without it the process ends, at once and silently: a driver that was stopped has
+    said so."""
+
+    driver: connection.Connection
+
+    def receive(self) -> Share:
+        try:
+            return self.driver.recv()
+        except EOFError:
+            os._exit(0)  # leaving the interpreter would take torch a second
+        except ConnectionResetError:
+            os._exit(1)
+
+    def send(self, event: object) -> None:
+        try:
+            self.driver.send(event)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(1)
 
 
 @dataclass(frozen=True)
 class _Telling:
     """Tells the driver of an error that nobody foresaw, instead of a traceback on the screen for each worker."""
 
-    driver: connection.Connection
+    link: _Link
 
     def __enter__(self) -> None:
         pass
@@ -50,7 +73,7 @@ class _Telling:
         at = traceback.extract_tb(trace)[-1]
         what = f"{kind.__name__}: {error}".splitlines()[0]
         told = "".join(traceback.format_exception(error))
-        self.driver.send(Broken(f"internal error: {what} ({Path(at.filename).name}:{at.lineno})\n{told}"))
+        self.link.send(Broken(f"internal error: {what} ({Path(at.filename).name}:{at.lineno})\n{told}"))
         os._exit(1)
 
 
