@@ -138,11 +138,11 @@ def _between(low: float, high: float, points: int | None, per_decade: float, sai
         raise UsageError(
             Fault(f"{said} holds no learning rate: 0 values", where, f"the lower end first, as {high:g}..{low:g}")
         )
-    decades = math.log10(high / low)
-    count = points if points is not None else math.ceil(round(decades * per_decade, 9)) + 1
-    if not 1 <= count <= MOST_RATES or (count == 1 and low != high):
-        raise UsageError(Fault(f"{said} holds {count:,} learning rates", where, f"2 to {MOST_RATES:,}"))
-    return log_range(low, high, count)
+    decades = math.log10(high) - math.log10(low)
+    steps = points - 1 if points is not None else round(decades * per_decade, 9)
+    if not 0 <= steps < MOST_RATES or (steps == 0 and low != high):
+        raise UsageError(Fault(f"{said} holds {steps + 1:,.0f} learning rates", where, f"2 to {MOST_RATES:,}"))
+    return log_range(low, high, math.ceil(steps) + 1)
 
 
 def _rates_from_mapping(given: Mapping, where: str) -> Rates:
@@ -154,6 +154,8 @@ def _rates_from_mapping(given: Mapping, where: str) -> Rates:
         )
     low, high = _rate(given["from"], where), _rate(given["to"], where)
     points = given.get("points")
+    if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 1):
+        raise UsageError(Fault(f"{shown(points)} is no number of learning rates", where, "a whole number, 1 or more"))
     per_decade = _rate(given.get("per_decade", PER_DECADE), where)
     said = f"{low:g}..{high:g}"
     return Rates(tuple(_between(low, high, points, per_decade, said, where)))

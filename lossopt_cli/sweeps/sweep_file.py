@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from lossopt_cli.config import reading
 from lossopt_cli.config.schema import Config
@@ -15,9 +15,11 @@ from lossopt_cli.runs.folder import RunFolder
 from lossopt_cli.runs.reading import SCHEMA_VERSION, SWEEP
 from lossopt_cli.sweeps.arms import Arm, Pace
 from lossopt_cli.sweeps.candidates import Candidate
-from lossopt_cli.sweeps.ranges import AUTO, Rates
+from lossopt_cli.sweeps.ranges import AUTO, Rates, rates_of
 
 HEAD = "# What this folder holds. `lossopt sweep {folder}` trains what is missing; flags add to it.\n"
+REMEDY = "remove it: the runs beside it are kept"
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,49 @@ class SweepFile:
         return replace(self, arms=tuple(known.values()), seeds=self.seeds or tuple(seeds))
 
 
+class _Entry(BaseModel):
+    """An arm, as it is written."""
+
+    recipe: str
+    rates: Any
+    config: Config
+    scale: Positive | None = None
+    chosen: Positive | Literal[False] | None = None
+    width: PositiveInt | None = None
+    seconds: NonNegativeFloat | None = None
+    tuned: dict[str, Any] | None = None
+    code: dict[str, str] | None = None
+
+    def arm(self, where: str) -> Arm:
+        """UsageError for rates that are none."""
+        pace = Pace(self.width, self.seconds) if self.width else None
+        known = {"tuned": self.tuned or {}, "code": self.code or {}, "scale": self.scale, "chosen": self.chosen}
+        return Arm(self.config, _rates_read(self.rates, where), self.recipe, **known, pace=pace)
+
+
+class _Written(BaseModel):
+    """The file, as it is written."""
+
+    arms: list[_Entry]
+    seeds: list[NonNegativeInt]
+    problems: list[Any]
+
+
 def read_sweep(folder: Path) -> SweepFile | None:
     """The sweep.yaml of a folder, None where it has none. UsageError for one that cannot be read."""
     path = folder / SWEEP
     if not path.is_file():
         return None
-    values = reading.read(path).values
     try:
-        arms = tuple(_arm_read(entry) for entry in values["arms"])
-        return SweepFile(arms, tuple(values["seeds"]), tuple(map(str, values["problems"])))
-    except (KeyError, TypeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        what = f"cannot be read as a sweep: {type(error).__name__}: {reason}"
-        raise UsageError(Fault(what, str(path), remedy="remove it: the runs beside it are kept")) from error
+        written = _Written.model_validate(reading.read(path).values)
+        arms = tuple(entry.arm(str(path)) for entry in written.arms)
+    except UsageError as error:
+        raise UsageError(*(replace(fault, expected=None, remedy=REMEDY) for fault in error.faults)) from error
+    except ValidationError as error:
+        told = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        what = f"cannot be read as a sweep: {next(told)}"
+        raise UsageError(Fault(what, str(path), remedy=REMEDY)) from error
+    return SweepFile(arms, tuple(written.seeds), tuple(map(str, written.problems)))
 
 
 def write_sweep(folder: Path, file: SweepFile) -> None:
@@ -92,16 +124,9 @@ def _rates_written(rates: Rates) -> Any:
     return {"factors": list(rates.values)} if rates.relative else list(rates.values)
 
 
-def _arm_read(entry: Mapping[str, Any]) -> Arm:
-    given = entry["rates"]
-    if given == AUTO:
-        rates = Rates()
-    elif isinstance(given, Mapping):
-        rates = Rates(tuple(given["factors"]), relative=True)
-    else:
-        rates = Rates(tuple(given))
-    parts = {key: dict(entry.get(key) or {}) for key in ("tuned", "code")}
-    config = Config.model_validate(entry["config"])
-    pace = Pace(entry["width"], entry.get("seconds")) if entry.get("width") else None
-    known = {key: entry.get(key) for key in ("scale", "chosen")}
-    return Arm(config, rates, entry["recipe"], **parts, **known, pace=pace)
+def _rates_read(given: Any, where: str) -> Rates:
+    if given == [None]:
+        return Rates((None,))
+    if isinstance(given, Mapping) and "factors" in given:
+        return replace(rates_of(given["factors"], where), relative=True)
+    return rates_of(given, where)
