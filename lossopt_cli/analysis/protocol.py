@@ -43,19 +43,17 @@ def protocol_of(found: Sequence[Tried], rule: Rule) -> Protocol:
 
 
 def budget_warnings(found: Sequence[Tried], protocol: Protocol) -> list[str]:
-    """What differs between the recipes' budgets, and rates that no trial of their own confirms."""
-    warnings = []
-    if not protocol.equal_budgets:
-        budgets = {
-            "learning rates": protocol.rates_per_recipe,
-            "seeds": protocol.report_seeds,
-            "seeds to tune with": protocol.tuning_seeds,
-            "seeds for the best rates": protocol.final_seeds,
-            "epochs": _ends(protocol.epochs),
-            "examples a batch": _ends(protocol.batch_sizes),
-        }
-        unequal = [f"{least} to {most} {what}" for what, (least, most) in budgets.items() if least != most]
-        warnings.append(f"budgets differ between the recipes: {', '.join(unequal)}")
+    """Which budgets differ between the recipes (that of learning rates is in the head of a comparison, and differs
+    wherever one was best at an end), and rates that no trial of their own confirms."""
+    budgets = {
+        "seeds": protocol.report_seeds,
+        "seeds to tune with": protocol.tuning_seeds,
+        "seeds for the best rates": protocol.final_seeds,
+        "epochs": _ends(protocol.epochs),
+        "examples a batch": _ends(protocol.batch_sizes),
+    }
+    unequal = [f"{least} to {most} {what}" for what, (least, most) in budgets.items() if least != most]
+    warnings = [f"unequal budgets: {', '.join(unequal)}"] if unequal else []
     warnings += [
         f"{one.name}: no trials report at the rate that was chosen; shown are those that chose it"
         for one in found
