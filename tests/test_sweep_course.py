@@ -150,6 +150,15 @@ def test_finer_rates_beside_the_best_and_further_seeds_for_the_best_two(tmp_path
     assert (comparison.protocol.tuning_seeds, comparison.protocol.final_seeds) == ((3, 3), (8, 8))
 
 
+def test_a_rate_is_called_chosen_only_after_the_finals(tmp_path):
+    """sweep.yaml says so, and compare calls a sweep done by it."""
+    course, known = course_of(tmp_path), []
+    course.changed = lambda: known.append((course.candidates[0].stage, course.candidates[0].known()[0].chosen))
+    carried_out(course, peak(0.1))
+    assert {stage for stage, chosen in known if chosen is None} >= {"choose", "refine", "finals"}
+    assert {stage for stage, chosen in known if chosen == 0.1} == {"report", "done"}
+
+
 def test_a_rate_that_is_alone_in_learning_needs_no_finals(tmp_path):
     trained = carried_out(course_of(tmp_path), lambda name, rate: 0.9 if rate == 0.1 else None)
     assert {cell.seed for cell in trained if cell.role in ("tuning", "refining")} == {1000, 1001, 1002}

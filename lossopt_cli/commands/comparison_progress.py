@@ -38,7 +38,10 @@ def unfinished(folder: Path, records: Sequence[Record], failed: int = 0) -> str 
             if searching
             else None
         )
-    planned = len(json.loads(seeds[1])) * sum(len(json.loads(found)) for found in rates)
+    try:
+        planned = len(json.loads(seeds[1])) * sum(len(json.loads(found)) for found in rates)
+    except ValueError:  # edited by hand
+        return None
     return f"{done} of {planned} trials{_but(failed)}; {goes_on}" if done < planned else None
 
 

@@ -100,7 +100,8 @@ class Candidate:
         for place, arm in enumerate(self.arms):
             given = not arm.rates.searched and place < len(self.rates)
             rates = Rates(self.rates[place]) if given else arm.rates
-            chosen = None if self.chosen is None else self.chosen[0] == place and self.chosen[1]
+            known = self.chosen is not None and self.stage in ("report", "done")
+            chosen = self.chosen[0] == place and self.chosen[1] if known else None
             found.append(replace(arm, rates=rates, scale=self.scale, chosen=chosen))
         return found
 
