@@ -264,7 +264,8 @@ def _candidate(arms: tuple[Arm, ...], wishes: Wishes, problems: Problems) -> Can
         first, finals = _apart(seeds)
         protocol = Protocol(first, "tuning", finals, report, default=wishes.report, widenings=widenings)
     else:
-        fresh = range(max(seeds) + 1, max(seeds) + 1 + wishes.confirm)
+        after = max(seeds) + 1 if wishes.confirm else 0
+        fresh = range(after, after + wishes.confirm)
         protocol = Protocol(seeds, None, report=fresh, widenings=WIDENINGS if wishes.extend and many else 0)
     return Candidate(arms, protocol, view, scale=arms[0].scale)
 
