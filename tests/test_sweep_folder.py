@@ -118,7 +118,7 @@ def test_the_search_of_train_leaves_the_sweep_as_it_is(train, tmp_path, capsys):
 def test_what_is_found_is_laid_beside_what_was_asked_for(held, rates, chosen):
     (arm,) = arms_of(axes_of(Asked(flags={"data": "iris", "optimizer": "sgd"}), {}), PROBLEMS)
     (candidate,) = candidates_of([arm], Wishes(range(8), report=False), PROBLEMS)
-    candidate.scale, candidate.chosen = 1.0, (0, 0.3)
+    candidate.scale, candidate.chosen, candidate.stage = 1.0, (0, 0.3), "done"
     candidate.arms = (candidate.known()[0],)
     written = SweepFile((replace(arm, rates=held, chosen=0.1),), (4, 5), ("p",))
     found = written.with_found([candidate], range(8))
