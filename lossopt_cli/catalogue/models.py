@@ -105,7 +105,7 @@ MODELS: tuple[ModelRow, ...] = (
             Setting(
                 "scale",
                 "auto",
-                "the pixels that the backbone was trained on (auto), or those from 0 to 1 (unit)",
+                "the pixels that the backbone was trained on (auto), or images from 0 to 1, arrays as they are (unit)",
                 kind="word",
                 choices=("auto", "unit"),
             ),
@@ -116,7 +116,10 @@ MODELS: tuple[ModelRow, ...] = (
                 "unfreeze_epochs", None, "of the epochs, how many they train; half unless said", "integer", from_=1
             ),
             Setting(
-                "unfreeze_learning_rate", None, "in those epochs; a hundredth of the optimizer's unless said", above=0.0
+                "unfreeze_learning_rate",
+                None,
+                "in those epochs, times the schedule's share; a hundredth of the optimizer's unless said",
+                above=0.0,
             ),
             _hidden([]),
             _DROPOUT,
