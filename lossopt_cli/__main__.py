@@ -16,6 +16,12 @@ from lossopt_cli.errors import Fault, LossoptError, Terminated, UsageError
 ClickUsageError = typer.BadParameter.__mro__[1]
 ClickFault = ClickUsageError.__mro__[1]
 
+# What is no option of one command, and what one may have meant.
+ELSEWHERE = {
+    ("train", "--seeds"): "lossopt sweep trains several seeds; here --seed 3 is one",
+    ("train", "--dry-run"): "lossopt config show says what would be trained; lossopt sweep has a plan",
+}
+
 
 def main() -> NoReturn:
     """Runs `lossopt` on the arguments of the command line and leaves with its exit code."""
@@ -120,6 +126,8 @@ def _nearest_option(error: ClickUsageError) -> str | None:
 
     if error.ctx is None:
         return None
+    if (elsewhere := ELSEWHERE.get((error.ctx.command.name, error.option_name))) is not None:
+        return elsewhere
     names = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts]
     near = get_close_matches(error.option_name, [name for name in names if name.startswith("-")], n=2, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else None

@@ -112,6 +112,8 @@ def test_version():
         (("config", "shw"), "no such command: shw", "did you mean: lossopt config show?"),
         (("xyzzy",), "no such command: xyzzy", "see: lossopt --help"),
         (("train", "--epoch", "3"), "no such option: --epoch", "did you mean --epochs"),
+        (("train", "--seeds", "3"), "no such option: --seeds", "lossopt sweep trains several seeds"),
+        (("train", "--opt", "sgd,adam"), "--opt: sgd,adam are several optimizers", "lossopt sweep trains several"),
         (("train", "--loss"), "option '--loss' requires an argument", ""),
         (("train", "--format", "xml"), "'xml' is not one of", "see: lossopt train --help"),
         (("config", "check"), "missing argument", "see: lossopt config check --help"),

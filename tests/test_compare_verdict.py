@@ -248,14 +248,17 @@ def open_(found):
 
 def test_one_recipe_alone_has_nothing_to_be_compared_with():
     made = comparison(recipe("adam", 0.01, 0.972, "tied"))
-    assert said(made) == "One recipe, so nothing to compare: adam scores 0.972 over 8 seeds (0.969 to 0.975)."
+    assert said(made) == (
+        "One recipe, so nothing to compare: adam scores 0.972 over 8 seeds (0.969 to 0.975 with other seeds); on other "
+        "images one run's standard error is 0.012."
+    )
     assert command(made) == "lossopt sweep logs/ex --opt sgd,momentum,rmsprop,adam --lr auto"
 
 
 def test_the_interval_of_a_share_ends_at_one():
     wide = replace(recipe("adam", 0.01, 0.833, "open", n=2), mean=Interval(0.833, 0.41, 1.257, 2))
-    assert "(0.410 to 1.000)" in said(comparison(wide))
-    assert "(0.410 to 1.257)" in said(comparison(wide, metric="cross_entropy"))
+    assert "(0.410 to 1.000 with other seeds)" in said(comparison(wide))
+    assert "(0.410 to 1.257 with other seeds)" in said(comparison(wide, metric="cross_entropy"))
 
 
 def test_what_cannot_be_ranked_says_why():
@@ -414,7 +417,7 @@ def wild(*relapses):
 @pytest.mark.parametrize(
     ("relapses", "sentence"),
     [
-        ((0.02, 0.03), "none oscillates: a loss climbs back by at most 6 % of its start."),
+        ((0.02, 0.03), "none oscillates: a training loss climbs back by at most 6 % of its start."),
         (
             (0.04, 0.04, 0.06, 0.17),
             (
@@ -432,8 +435,8 @@ def wild(*relapses):
         (
             (0.02, 0.1),
             (
-                "none oscillates as a rule: a loss climbs back by at most 10 % of its start, but by 20 % in the worst "
-                "seed of momentum."
+                "none oscillates as a rule: a training loss climbs back by at most 10 % of its start, but by "
+                "20 % in the worst seed of momentum."
             ),
         ),
         ((UNKNOWN, UNKNOWN), ""),
@@ -448,7 +451,7 @@ def test_who_oscillates(relapses, sentence):
 def test_who_forgives_and_who_needs_tuning():
     text = said(four_tied(), "forgiving")
     assert "adam and sgd forgive least: 3x from their rates to the first that fails; rmsprop most: 32x." in text
-    assert "without tuning only adam comes near its best (adam 0.951 and sgd 0.460)." in text
+    assert "without tuning only adam comes near its best (adam 0.951; but sgd 0.460)." in text
 
 
 def test_room_that_is_not_known_is_at_least_what_was_tried():

@@ -110,6 +110,16 @@ def test_several_folders_are_drawn_into_the_one_around_them(tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path / 'curves.png'}\n"
 
 
+def test_runs_that_are_named_and_not_drawn_are_told(tmp_path, capsys):
+    for rate, value in ((0.001, 0.8), (0.01, 0.9), (0.1, 0.7)):
+        made_run(tmp_path / "logs" / f"{rate}", learning_rate=rate, validation=value)
+    named = [str(tmp_path / "logs" / f"{rate}") for rate in (0.001, 0.01, 0.1)]
+    assert run(["plot", *named, "--out", str(tmp_path / "a.png")]) == 0
+    assert "is drawn at 0.01, chosen on validation; not at 0.001 and 0.1" in capsys.readouterr().err
+    assert run(["plot", str(tmp_path / "logs"), "--out", str(tmp_path / "a.png")]) == 0
+    assert "is drawn at" not in capsys.readouterr().err
+
+
 def test_losses_without_out_are_named_by_them(tmp_path, capsys):
     assert run(["plot", "--loss", "MSE,huber:delta=0.5", "--logs", str(tmp_path)]) == 0
     file = Path(capsys.readouterr().out.strip())

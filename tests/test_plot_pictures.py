@@ -12,7 +12,7 @@ from lossopt_cli.analysis.figures.confusion import confusion, read_evaluation
 from lossopt_cli.analysis.figures.curves import band, curves, epochs_of, together
 from lossopt_cli.analysis.figures.differences import differences
 from lossopt_cli.analysis.figures.heatmap import heatmap
-from lossopt_cli.analysis.figures.picture import Line, Look, Panel, y_limits
+from lossopt_cli.analysis.figures.picture import Line, Look, Panel, is_log, y_limits
 from lossopt_cli.analysis.figures.profile import profile_of
 from lossopt_cli.analysis.figures.rates import LOST, rates
 from lossopt_cli.analysis.figures.selection import Selection, selected
@@ -164,7 +164,7 @@ def test_a_single_recipe_has_both_splits_in_one_panel_and_its_name_in_the_title(
     [
         (True, [line(2.0, 1.0, 0.5)], 2.0),
         (True, [line(2.0, 1.0, 0.5), line(2.0, 9.0, 1e9)], 2.75),  # half as far above the start as the best came down
-        (True, [line(2.0, 9.0, 1e9)], 3.0),  # nothing came down: half the start
+        (True, [line(2.0, 2.0, 9.0)], 3.0),  # nothing came down: half the start
         (False, [line(0.1, 0.9), line(0.1, 5.0)], 5.0),
     ],
 )
@@ -501,3 +501,37 @@ def test_recipes_are_chosen_by_name_loss_or_optimizer(wanted, found):
 def test_too_many_cannot_be_chosen():
     with pytest.raises(UsageError, match="at most 9"):
         selected(many_recipes(12), ",".join("abcdefghij"))
+
+
+def falling(*values: float, **changes) -> Panel:
+    y = np.array(values)
+    return replace(Panel("step", "loss", (Line(np.arange(len(y), dtype=float), y, Look("k")),), falls=True), **changes)
+
+
+@pytest.mark.parametrize(
+    ("panel", "logarithmic"),
+    [
+        (falling(2.3, 3e4, 4e11, 4e22), True),
+        (falling(2.3, 500.0, 2.4, 2.5), True),
+        (falling(2.3, 500.0, 0.4, 0.2), False),
+        (falling(2.3, 5.0, 2.4), False),
+        (falling(-1.0, 500.0), False),
+        (falling(2.3, 500.0, falls=False), False),
+        (falling(np.nan, np.nan), False),
+    ],
+)
+def test_a_training_that_went_wrong_from_the_start_is_drawn_by_its_logarithm(panel, logarithmic):
+    assert is_log(panel) == logarithmic
+    low, high = y_limits(panel)
+    assert low < high
+    known = panel.lines[0].y[np.isfinite(panel.lines[0].y)]
+    assert not logarithmic or (low < known.min() and known.max() < high)
+
+
+def test_the_last_finite_loss_of_a_batch_is_marked(tmp_path):
+    made_run(tmp_path / "one", learned=False)
+    lines = ["step,epoch,loss,learning_rate,gradient_norm", "1,1,2.3,9,1", "2,1,50.0,9,1", "3,1,nan,9,nan"]
+    (tmp_path / "one" / "steps.csv").write_text("\n".join(lines) + "\n")
+    [comparison] = compare(read_records([tmp_path])[0], Request())
+    (panel,) = steps(selected(comparison)).panels
+    assert [(mark.x, mark.y, mark.label) for mark in panel.marks] == [(2.0, 50.0, "not finite from here on")]

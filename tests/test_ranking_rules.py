@@ -462,6 +462,12 @@ def test_a_single_run_has_the_interval_of_its_sample(tmp_path: Path):
     assert only(tmp_path, metric="macro_f1").recipes[0].sample is None
 
 
+def test_a_lost_run_scores_as_at_its_start_which_no_interval_of_its_end_is_of(tmp_path: Path):
+    sample = {"split": "test", "metric": "accuracy", "value": 0.2, "low": 0.1, "high": 0.3}
+    made_run(tmp_path / "one", learned=False, change={"sample": sample})
+    assert only(tmp_path).recipes[0].sample is None
+
+
 def test_an_optimizer_without_a_learning_rate_is_one_setting(tmp_path: Path):
     for seed in range(4):
         change = {"optimizer": {"name": "my.py:Prodigy"}, "code": {"my.py:Prodigy": {"sha256": "abc"}}}

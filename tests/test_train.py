@@ -184,6 +184,7 @@ def test_an_interrupted_run_keeps_what_there_is(tmp_path, number, code):
     assert process.returncode == code, err
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "interrupted"
+    assert "lossopt evaluate last" in out
     assert result["reason"] in " ".join(out.split())
     assert "Traceback" not in err
     table = np.genfromtxt(folder / "steps.csv", delimiter=",", names=True)

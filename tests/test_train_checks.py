@@ -109,7 +109,7 @@ AILING = {
             guessing_on_train={"mae": 63.6},
         ),
         "no_better_than_guessing",
-        "as chance may be",
+        "ahead of guessing (68.6) by less than two standard errors. It is ahead, but",
         None,
     ),
     "learned by heart only": (

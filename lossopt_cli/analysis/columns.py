@@ -108,9 +108,9 @@ def steps(comparison: Comparison, recipe: RecipeResult) -> str:
 
 
 def _median(median: float, times: Sequence[float]) -> str:
-    """`>5` where one half arrives, the last of it after 5, and the other half never: the median is not known."""
+    """`>5` where half or fewer arrive, the last of them after 5: the median is later than that, if there is one."""
     arrived = [time for time in times if math.isfinite(time)]
-    if math.isinf(median) and 2 * len(arrived) == len(times) > 0:
+    if math.isinf(median) and arrived:
         return f">{wording.count(max(arrived))}"
     return wording.count(median)
 

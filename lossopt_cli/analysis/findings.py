@@ -179,10 +179,10 @@ def _calm(case: Case, known: Sequence[RecipeResult]) -> Sentence | None:
     wildest = max(known, key=lambda recipe: recipe.worst_relapse or recipe.relapse)
     worst = wildest.worst_relapse or wildest.relapse
     if worst <= OSCILLATES_ABOVE:
-        said = f"none oscillates: a loss climbs back by at most {wording.percent(worst)} of its start."
+        said = f"none oscillates: a training loss climbs back by at most {wording.percent(worst)} of its start."
     else:
         said = (
-            f"none oscillates as a rule: a loss climbs back by at most {wording.percent(most)} of its start, "
+            f"none oscillates as a rule: a training loss climbs back by at most {wording.percent(most)} of its start, "
             f"but by {wording.percent(worst)} in the worst seed of {case.label(wildest)}."
         )
     return Sentence("oscillates", (), said)
@@ -237,8 +237,8 @@ def without_tuning(case: Case) -> Sentence | None:
         said = f"without tuning none comes near its best ({_at_defaults(case, known)})."
     else:
         verb, its = ("comes", "its") if len(near) == 1 else ("come", "their")
-        who, values = wording.listing(case.labels(near)), _at_defaults(case, [*near, worst])
-        said = f"without tuning only {who} {verb} near {its} best ({values})."
+        who, values = wording.listing(case.labels(near)), _at_defaults(case, near)
+        said = f"without tuning only {who} {verb} near {its} best ({values}; but {_at_defaults(case, [worst])})."
     return Sentence("forgiving", case.names([*near, worst]), said)
 
 

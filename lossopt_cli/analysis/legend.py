@@ -53,6 +53,6 @@ def intervals(comparison: Comparison) -> str:
 
 def target(comparison: Comparison) -> str:
     """What the times are to, where that comes from, and whose they are."""
-    source = "" if comparison.target_given else " (the best recipe's median less one sd)"
+    source = "" if comparison.target_given else " (the median of the best recipe's best epochs, less one sd)"
     first = f"to {wording.target(comparison.target)}: when validation {comparison.metric} first reaches it{source}"
     return f"{first}; median, and how many seeds do"

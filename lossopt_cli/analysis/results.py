@@ -83,7 +83,7 @@ def _mean(arm: Arm, rule: Rule) -> Interval:
 def _sample(one: Tried, rule: Rule) -> Interval | None:
     """Of a single run: where its metric may lie on other examples."""
     sample = one.records[0].sample
-    if len(one.records) > 1 or sample is None:
+    if len(one.records) > 1 or sample is None or one.records[0].lost:  # which scores what it had before training
         return None
     if (sample["metric"], sample["split"]) != (rule.view.metric, rule.view.split):
         return None

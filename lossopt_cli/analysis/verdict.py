@@ -57,9 +57,12 @@ def _alone(case: Case) -> Sentence:
     recipe = case.comparison.recipes[0]
     over = f"over {wording.counted(recipe.n, 'seed')}" if recipe.n > 1 else "with one seed"
     mean = recipe.mean
-    sure, other = (recipe.sample, f" on other {case.comparison.examples}") if recipe.sample else (mean, "")
-    between = "" if sure.low is None else f" ({span_of(case.comparison, sure)}{other})"
+    examples, error = case.comparison.examples, case.comparison.standard_error
+    sure, other = (recipe.sample, f"on other {examples}") if recipe.sample else (mean, "with other seeds")
+    between = "" if sure.low is None else f" ({span_of(case.comparison, sure)} {other})"
     scores = f"{case.label(recipe)} scores {case.value(mean.value)} {over}{between}"
+    if recipe.n > 1 and error is not None:
+        scores += f"; on other {examples} one run's standard error is {case.value(error)}"
     said = f"One recipe, so nothing to compare: {scores}."
     return Sentence("ranking", (recipe.name,), said, case.sweep("--opt", "sgd,momentum,rmsprop,adam", "--lr", "auto"))
 

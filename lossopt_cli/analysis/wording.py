@@ -53,11 +53,8 @@ def fixed(value: float | None, places: int) -> str:
 
 
 def rate(value: float | None) -> str:
-    """A learning rate in two digits, `0.032`, or as many as it takes to be within 2 % of it: `0.0125`."""
-    if value is None:
-        return ""
-    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 7))
-    return f"{next((short for short in rounded if abs(short - value) <= 0.02 * abs(value)), value):g}"
+    """A learning rate as one types it to train at it again: `0.0316`. "" for None."""
+    return "" if value is None else f"{value:.10g}"
 
 
 def times(factor: float) -> str:

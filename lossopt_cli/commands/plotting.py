@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossopt_cli.analysis import several
+from lossopt_cli.analysis import several, wording
 from lossopt_cli.analysis.figures.canvas import draw
 from lossopt_cli.analysis.figures.curves import By
 from lossopt_cli.analysis.figures.kinds import KINDS, Material, Wanted, kind_named
@@ -22,7 +22,7 @@ from lossopt_cli.commands.left_out import left_out_lines
 from lossopt_cli.commands.references import Note, folder_of_any, folder_of_one, folder_of_several
 from lossopt_cli.console import Console
 from lossopt_cli.errors import Fault, UsageError
-from lossopt_cli.runs.reading import LAST
+from lossopt_cli.runs.reading import LAST, RESULT
 from lossopt_cli.runs.records import LeftOut, read_records
 
 UNLESS_SAID = "mse,mae,huber"
@@ -107,7 +107,7 @@ def place_of(material: Material) -> Path:
 def notes(material: Material) -> list[str]:
     """Runs and problems that are not in the picture."""
     copies = [item for comparison in material.compared.values() for item in comparison.left_out]
-    return [*_other_problems(material), *left_out_lines([*material.left_out, *copies])]
+    return [*_other_problems(material), *_other_rates(material), *left_out_lines([*material.left_out, *copies])]
 
 
 def warnings(material: Material) -> list[str]:
@@ -124,6 +124,21 @@ def _other_problems(material: Material) -> list[str]:
     _, *listed = several.listing(material.problems, "", 0)
     number = material.problems.index(material.problem) + 1
     return [f"{len(listed)} problems; number {number} is drawn. Others: --problem N", *listed]
+
+
+def _other_rates(material: Material) -> list[str]:
+    """Of runs that were named one by one, those at rates that are not drawn: a recipe is drawn at its chosen one."""
+    named = any((folder / RESULT).is_file() for folder in material.folders)
+    if not named or KINDS[material.wanted.kind].of != "runs":
+        return []
+    found = []
+    for recipe in material.comparison.recipes:
+        others = sorted({arm.learning_rate for arm in recipe.arms} - {recipe.learning_rate})
+        if others:
+            rates = wording.listing([wording.rate(rate) for rate in others])
+            at = f"{recipe.name} is drawn at {wording.rate(recipe.learning_rate)}, chosen on validation"
+            found.append(f"{at}; not at {rates} (one run a picture, or --kind lr)")
+    return found
 
 
 def _nothing(folders: Sequence[Path], left_out: Sequence[LeftOut]) -> Fault:

@@ -139,6 +139,8 @@ class SweepScreen:
     def _row(self, name: str, candidate: Candidate) -> str:
         asked = self.course.cells_of(candidate)
         known = [found for cell in asked if (found := self.course.outcome(cell.key)) is not None]
+        if candidate.chosen is not None and candidate.stage in ("report", "done"):
+            known = _reporting(candidate, known)
         best = _best(known, higher=candidate.view.higher)
         lost = sum(end.lost for end in known)
         count = f"{len(known)}/{len(asked) + candidate.to_come}"
@@ -153,6 +155,13 @@ class SweepScreen:
             # From the first column: the terminal may have shown a ^C.
             write(self.console.err, f"\r\x1b[{self.lines_on_screen}A\x1b[J")
             self.lines_on_screen = 0
+
+
+def _reporting(candidate: Candidate, known: list[Ended]) -> list[Ended]:
+    """Those at the chosen rate: of them those that report, where there are some by now."""
+    place, rate = candidate.chosen
+    chosen = [end for end in known if (end.cell.recipe, end.cell.rate) == (candidate.arms[place].label, rate)]
+    return [end for end in chosen if end.cell.role == "report"] or chosen
 
 
 def _best(known: Iterable[Ended], *, higher: bool) -> tuple[float, float | None] | None:

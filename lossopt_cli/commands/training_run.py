@@ -167,7 +167,8 @@ def _next(result: Mapping, request: Request) -> list[tuple[str, str]]:
         found.append((_again("train", request, {"learning_rate": f"{rate:g}"}), "another learning rate"))
     other = "sgd" if result["optimizer"]["name"] != "sgd" else "adam"
     logs = [] if request.logs == Path("logs") else ["--logs", str(request.logs)]
-    found.append((shlex.join(["lossopt", "plot", "last", *logs]), "the curves"))
+    look = ("evaluate", "how good it is by now") if result["status"] == "interrupted" else ("plot", "the curves")
+    found.append((shlex.join(["lossopt", look[0], "last", *logs]), look[1]))
     found.append((_again("train", request, {"optimizer": other, "learning_rate": None}), "another optimizer"))
     alone = dict.fromkeys(("optimizer", "learning_rate", "seed", "threads"))
     found.append((_again("sweep", request, alone), "several optimizers, fairly"))

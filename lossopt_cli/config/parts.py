@@ -47,6 +47,9 @@ def canonical(section: str, given: Given) -> Given:
         return replace(given, value=anchored(name, given.folder, given.place))
     if section == "optimizer" and is_foreign(name):
         return given
+    if "," in name:
+        several = {"loss": "losses"}.get(section, f"{section}s")
+        raise UsageError(Fault(f"{name} are several {several}", given.place, "one", "lossopt sweep trains several"))
     try:
         row = NAMED[section](name)
     except UsageError as error:

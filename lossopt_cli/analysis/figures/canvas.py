@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from lossopt_cli.analysis.figures.matrix import draw_forest, draw_grid
-from lossopt_cli.analysis.figures.picture import Chart, Grid, Limits, Line, Panel, Picture, y_limits
+from lossopt_cli.analysis.figures.picture import Chart, Grid, Limits, Line, Panel, Picture, is_log, y_limits
 from lossopt_cli.analysis.figures.style import DASHES, FAINT, INK, MARKERS, QUIET, Style, checked_ending, save, settings
 
 OTHERS = "#C8C8C8"
+FEW_BATCHES = 20  # points, as of a training that diverged at once: no line of theirs would be seen
 HEAVY = 5000  # points; a longer faint line is a bitmap in PDF and SVG
 SIGNS: Mapping[str, Mapping[str, Any]] = {
     "lost": {"marker": "X", "s": 3.4, "linewidths": 0.6, "edgecolors": "white"},
@@ -70,6 +71,9 @@ def _draw_chart(figure: Any, chart: Chart, style: Style) -> float:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, chart.panels, strict=False):
         together = [other for other in chart.panels if panel.row and other.row == panel.row]
+        if is_log(panel, together):
+            axis.set_yscale("log")
+            axis.minorticks_off()
         _draw_panel(axis, panel, y_limits(panel, together), style)
         wide = int(0.8 * style.width / columns * 72.0 / (0.56 * style.size))
         axis.set_title(fill(panel.title, wide))
@@ -172,9 +176,12 @@ def _draw_line(axis: Any, line: Line, style: Style) -> None:
         return
     if line.low is not None:
         axis.fill_between(line.x, line.low, line.high, color=line.look.colour, alpha=0.16, linewidth=0, zorder=2)
-    if line.kind == "mean" and np.isfinite(line.y).sum() < 2:
+    known = np.isfinite(line.y).sum()
+    few = known < (FEW_BATCHES if line.kind == "batches" else 2)
+    if line.kind in ("mean", "batches") and few:
         look |= marker
-    axis.plot(line.x, line.y, **look | _strokes(line, style), rasterized=len(line.x) > HEAVY)
+    strokes = {} if line.kind == "batches" and few else _strokes(line, style)
+    axis.plot(line.x, line.y, **look | strokes, rasterized=len(line.x) > HEAVY)
 
 
 def _strokes(line: Line, style: Style) -> Mapping[str, Any]:

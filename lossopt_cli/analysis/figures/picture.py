@@ -1,6 +1,7 @@
 """What a picture shows, as plain numbers: drawn to a file by `canvas`, told in a terminal by `terminal`, held to the
 comparison by tests. Nothing here knows how it is drawn."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ Kind = Literal["mean", "seed", "running", "batches", "rates", "seeds", "staircas
 Sign = Literal["lost", "chosen"]
 Colours = Literal["light_is_much", "light_is_little", "white_is_none"]
 Limits = tuple[float, float]
+CAME_DOWN, WENT_UP = 0.9, 30.0  # of the start: nothing came below the one, and something above the other
 CLIMB = 0.5  # how far above its start a line is still drawn, as a share of how far the best came down
 
 
@@ -147,21 +149,37 @@ def y_limits(panel: Panel, together: Sequence[Panel] = ()) -> Limits:
     it, too: one trial that diverges does not flatten all others."""
     if panel.y_limits is not None:
         return panel.y_limits
+    low, high, starts = _reach(panel, together)
+    if not math.isfinite(low):
+        return 0.0, 1.0
+    if is_log(panel, together):
+        return low / 2.0, 2.0 * high
+    if panel.falls:
+        start = max(starts, default=high)
+        high = min(high, start + CLIMB * (start - low or abs(start)))
+    room = 0.06 * max(high - low, 1e-3 * abs(high) or 1.0)
+    return low - room, high + room
+
+
+def is_log(panel: Panel, together: Sequence[Panel] = ()) -> bool:
+    """Whether of something that falls nothing came down and something climbed so far that only a logarithm shows it:
+    trainings that went wrong from the start, which leaving the picture would empty."""
+    low, high, starts = _reach(panel, together)
+    start = min(starts, default=high)
+    return panel.falls and low > 0.0 and low >= CAME_DOWN * start and WENT_UP * start < high < math.inf
+
+
+def _reach(panel: Panel, together: Sequence[Panel]) -> tuple[float, float, list[float]]:
+    """(least, largest, where each line starts) of the lines and signs of these panels; infinite without any."""
     panels = together or [panel]
     values = [part for other in panels for line in other.lines for part in _needed(line)]
     values.append(np.array([mark.y for other in panels for mark in other.marks]))
     every = np.concatenate(values)
     every = every[np.isfinite(every)]
     if not len(every):
-        return 0.0, 1.0
-    low, high = float(every.min()), float(every.max())
-    if panel.falls:
-        start = max(
-            [line.y[0] for other in panels for line in other.lines if np.isfinite(line.y[:1]).all()], default=high
-        )
-        high = min(high, start + CLIMB * (start - low or abs(start)))
-    room = 0.06 * (high - low or abs(high) or 1.0)
-    return low - room, high + room
+        return math.inf, -math.inf, []
+    starts = [float(line.y[0]) for other in panels for line in other.lines if np.isfinite(line.y[:1]).all()]
+    return float(every.min()), float(every.max()), starts
 
 
 def _needed(line: Line) -> list[np.ndarray]:

@@ -44,7 +44,7 @@ class Selection:
         line each."""
         every = [head.problem(self.comparison), *parts]
         if any(recipe.lost for recipe in self.recipes) and climbs:
-            every.append("lost trials: a loss that climbs far above its start leaves the picture")
+            every.append("lost trials: a loss that climbs far above its start leaves the picture where others fall")
         if self.hidden:
             every.append(
                 f"{len(self.recipes)} of {len(self.recipes) + self.hidden} recipes shown; --recipes chooses others"

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from lossopt_cli.analysis.comparison import RecipeResult
-from lossopt_cli.analysis.figures.picture import Chart, Line, Panel, columns_for
+from lossopt_cli.analysis.figures.picture import Chart, Line, Mark, Panel, columns_for
 from lossopt_cli.analysis.figures.reading import table_of
 from lossopt_cli.analysis.figures.selection import Selection, counted
 
@@ -41,6 +41,7 @@ def steps(selection: Selection, by: ByStep = "step") -> Chart:
                 tuple(lines),
                 title=selection.label(recipe),
                 loss=recipe.loss,
+                marks=_ends(lines),
                 row=recipe.loss,
                 falls=True,
             )
@@ -52,6 +53,16 @@ def steps(selection: Selection, by: ByStep = "step") -> Chart:
         tuple(replace(panel, x_limits=(0.0, last)) for panel in panels),
         columns_for(len(panels)),
     )
+
+
+def _ends(lines: Sequence[Line]) -> tuple[Mark, ...]:
+    """Where the loss of the trial whose every batch is drawn was finite for the last time, if it was not to its end."""
+    (batches,) = [line for line in lines if line.kind == "batches"]
+    known = np.flatnonzero(np.isfinite(batches.y))
+    if not len(known) or known[-1] == len(batches.y) - 1:
+        return ()
+    at = known[-1]
+    return (Mark(float(batches.x[at]), float(batches.y[at]), "lost", "not finite from here on", batches.look),)
 
 
 def _caption(recipes: Sequence[RecipeResult], windows: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lossopt_cli.analysis.figures.picture import Chart, Forest, Grid, Limits, Line, Panel, Picture, y_limits
+from lossopt_cli.analysis.figures.picture import Chart, Forest, Grid, Limits, Line, Panel, Picture, is_log, y_limits
 from lossopt_cli.analysis.scale import Scale
 
 SIGNS = "*o+x#@%&$"
@@ -56,7 +56,7 @@ def _legend(entries: Sequence[str], width: int) -> list[str]:
 
 
 def _panel(panel: Panel, signs: Mapping[str, str], width: int) -> str:
-    columns = width - LEFT
+    columns, panel = width - LEFT, _logarithmic(panel) if is_log(panel) else panel
     ends, limits = _ends(panel), y_limits(panel)
     levels = _levels(limits)
     rows = enumerate(_canvas(panel, signs, columns, ends, limits))
@@ -64,6 +64,12 @@ def _panel(panel: Panel, signs: Mapping[str, str], width: int) -> str:
     head = " ".join(part for part in (panel.title, panel.y_label) if part)
     below = [_ruler(panel, ends, columns), panel.x_label.center(columns)]
     return "\n".join([" " * LEFT + head, *drawn, *(" " * LEFT + line.rstrip() for line in below)])
+
+
+def _logarithmic(panel: Panel) -> Panel:
+    """The panel with powers of ten on its y axis."""
+    lines = tuple(replace(line, y=np.log10(line.y)) for line in panel.lines)
+    return replace(panel, lines=lines, marks=(), falls=False, y_label=f"log10 of {panel.y_label}")
 
 
 def _levels(limits: Limits) -> dict[int, str]:

@@ -121,7 +121,9 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         return None
     value, guess = evidence.judged[evidence.metric], evidence.guessing[evidence.metric]
     seen = f"{evidence.split.capitalize()} {evidence.metric} {value:.3g}{evidence.at}: "
-    seen += f"no better than guessing ({guess:.3g})."
+    ahead = _ahead(evidence) > 0.0
+    by = f"ahead of guessing ({guess:.3g}) by less than two standard errors"
+    seen += f"{by}." if ahead else f"no better than guessing ({guess:.3g})."
     start, end = evidence.initial_loss, evidence.settled
     if evidence.cause is not None:
         why = f"The cause was seen on the first batch: {meaning_of(evidence.cause)}."
@@ -144,8 +146,11 @@ def _not_learned(evidence: Evidence) -> Finding | None:
         why = f"It is ahead, but by less than two standard errors of {evidence.examples} examples, as chance may be."
         remedy = f"Try more epochs, or give {evidence.split} more examples."
     elif _ahead_on_train(evidence) > 0.1 * abs(guess):
-        why = f"The training loss {fall}, by heart: nothing of it carries over, so the inputs may not tell the targets."
-        remedy = "Look at the data and their labels; more examples or a smaller model may help."
+        why = f"The training loss {fall}, by heart: little or nothing of it carries over."
+        remedy = (
+            "Fewer epochs, train.keep: best, a smaller model or more examples; if no epoch was better, look at the "
+            "data and their labels."
+        )
     elif evidence.guess_loss is not None and end < evidence.guess_loss - 0.1 * evidence.scale:
         why = f"The loss {fall}, below the {evidence.guess_loss:.3g} of guessing: it asks for something else than "
         why += f"{evidence.metric} measures."

@@ -113,5 +113,6 @@ def missing_class(predictions: Predictions) -> Finding | None:
         "missing_class",
         f"Never predicted: {listed}, which {count} of {predictions.split} are of.",
         "Too few examples of it, too few steps, or it looks like another class.",
-        "Train longer or with a higher rate, look at the confusion (lossopt evaluate), or give it more examples.",
+        "Train longer or at another rate (--lr auto finds one), look at the confusion (lossopt evaluate), or give it "
+        "more examples.",
     )
